@@ -1,0 +1,52 @@
+//! Turns the TOML under `rules/` into JSON that the program embeds: it is read at every start, and JSON is read
+//! several times faster. Reads nothing outside the crate and fetches nothing.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    for (folder, key, name) in [
+        ("rules", "rule", "rules.json"),
+        ("rules/formats", "format", "formats.json"),
+        ("rules/advice", "advice", "advice.json"),
+    ] {
+        println!("cargo::rerun-if-changed={folder}");
+        let mut all = Vec::new();
+        for path in toml_files(Path::new(folder))? {
+            println!("cargo::rerun-if-changed={}", path.display());
+            let text = fs::read_to_string(&path)?;
+            let mut table: toml::Table =
+                toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+            let entries = table
+                .remove(key)
+                .ok_or_else(|| format!("{}: no [[{key}]]", path.display()))?;
+            let entries: Vec<serde_json::Value> = entries
+                .try_into()
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+            let family = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            for mut entry in entries {
+                if let (Some(entry), "rule") = (entry.as_object_mut(), key) {
+                    entry.insert("family".into(), family.clone().into());
+                }
+                all.push(entry);
+            }
+        }
+        fs::write(out.join(name), serde_json::to_string(&all)?)?;
+    }
+    Ok(())
+}
+
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    files.sort();
+    Ok(files)
+}

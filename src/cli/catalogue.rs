@@ -1,0 +1,215 @@
+//! `plainsight explain`, `rules` and `formats`: what the program knows, told from the same data that it works
+//! with.
+
+use super::scan::RuleArgs;
+use super::{Ending, output};
+use crate::advice::Book;
+use crate::format::{Catalogue, Kind};
+use crate::rule::{self, check};
+use anyhow::bail;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// ` (did you mean …?)` for the name nearest to `word`, where one is near.
+pub fn nearest<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> String {
+    let best = all.map(|a| (distance(word, a), a)).min();
+    match best {
+        Some((d, name)) if d <= 1 + word.len() / 3 => format!(" (did you mean {name}?)"),
+        _ => String::new(),
+    }
+}
+
+/// Edits that lead from one word to the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = before + usize::from(x != *y);
+            before = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// `explain RULE`.
+pub fn explain(id: &str, args: &RuleArgs) -> Ending {
+    let rules = args.load()?;
+    let Some(found) = rules.by_id(id) else {
+        bail!(
+            "{id:?} is no rule{}; see `plainsight rules list`",
+            nearest(id, rules.rules.iter().map(|r| r.spec.id.as_str()))
+        );
+    };
+    let r = &found.spec;
+    let book = Book::builtin()?;
+    let mut out = String::new();
+    let _ = writeln!(out, "{}\n{}", r.id, r.title);
+    let _ = writeln!(
+        out,
+        "severity {}, confidence up to {}, {}, family {}, since {}\n",
+        r.severity, r.confidence, r.category, r.family, r.since
+    );
+    let _ = writeln!(out, "Why it matters\n  {}\n", r.why);
+    let _ = writeln!(out, "What it looks at");
+    if !r.names.is_empty() {
+        let _ = writeln!(out, "  names: {}", r.names.join(", "));
+    }
+    if let Some(s) = &r.shape {
+        let _ = writeln!(out, "  values of the shape {}", s.regex);
+    }
+    if let Some(p) = &r.path {
+        let _ = writeln!(out, "  paths that match {p}");
+    }
+    if let Some(p) = &r.when.path {
+        let _ = writeln!(out, "  where the path matches {p}");
+    }
+    if let Some(h) = &r.when.host {
+        let _ = writeln!(out, "  where the host matches {h}");
+    }
+    let beside: Vec<&str> = r
+        .when
+        .with
+        .keys()
+        .chain(&r.when.with_any)
+        .map(String::as_str)
+        .collect();
+    if !beside.is_empty() {
+        let _ = writeln!(out, "  with beside it: {}", beside.join(", "));
+    }
+    let _ = writeln!(out, "\nHow to fix it");
+    for id in &r.advice {
+        if let Some((title, text)) = book.plain(id) {
+            let text = text
+                .replace("{host}", "HOST")
+                .replace("{route}", "PATH")
+                .replace("{name}", "NAME");
+            let title = title
+                .replace("{host}", "HOST")
+                .replace("{name}", "NAME")
+                .replace("{server}", "the server");
+            let _ = writeln!(out, "  - {title}\n    {text}");
+        }
+    }
+    let _ = writeln!(out, "\nExamples that it finds");
+    r.examples.iter().for_each(|e| {
+        let _ = writeln!(out, "  {e}");
+    });
+    let _ = writeln!(out, "Examples that it leaves alone");
+    r.counter_examples.iter().for_each(|e| {
+        let _ = writeln!(out, "  {e}");
+    });
+    let _ = writeln!(out, "\nReferences: {}", r.references.join("; "));
+    output::stdout(|w| w.write_all(out.as_bytes()))?;
+    Ok(0)
+}
+
+/// `rules list`.
+pub fn list(args: &RuleArgs) -> Ending {
+    let rules = args.load()?;
+    let mut out = String::new();
+    let width = rules.rules.iter().map(|r| r.spec.id.len()).max().unwrap_or(0);
+    let mut sorted: Vec<_> = rules.rules.iter().collect();
+    sorted.sort_by(|a, b| (&a.spec.family, &a.spec.id).cmp(&(&b.spec.family, &b.spec.id)));
+    let mut family = "";
+    for r in sorted {
+        if r.spec.family != family {
+            let _ = writeln!(
+                out,
+                "{}{}",
+                if family.is_empty() { "" } else { "\n" },
+                r.spec.family
+            );
+            family = &r.spec.family;
+        }
+        let off = if r.enabled { "" } else { " (off)" };
+        let _ = writeln!(
+            out,
+            "  {:width$}  {:8}  {}{off}",
+            r.spec.id, r.spec.severity, r.spec.title
+        );
+    }
+    let _ = writeln!(
+        out,
+        "\n{} rules. `plainsight explain RULE` tells more.",
+        rules.rules.len()
+    );
+    output::stdout(|w| w.write_all(out.as_bytes()))?;
+    Ok(0)
+}
+
+/// `rules check [DIR]`.
+pub fn check(dir: Option<&Path>) -> Ending {
+    let builtin = rule::builtin()?;
+    let (specs, own): (Vec<_>, Option<Vec<String>>) = match dir {
+        None => (builtin, None),
+        Some(dir) => {
+            let own = rule::load_dir(dir)?;
+            let ids = own.iter().map(|r| r.id.clone()).collect();
+            (builtin.into_iter().chain(own).collect(), Some(ids))
+        }
+    };
+    let problems = check::check(&specs, own.as_deref())?;
+    let count = own.as_ref().map_or(specs.len(), Vec::len);
+    for p in &problems {
+        output::say(&p.to_string());
+    }
+    output::stdout(|w| {
+        writeln!(
+            w,
+            "{count} rules checked, {} problem{}.",
+            problems.len(),
+            if problems.len() == 1 { "" } else { "s" }
+        )
+    })?;
+    // What cannot be used is an error of configuration.
+    Ok(if problems.is_empty() { 0 } else { 2 })
+}
+
+/// `formats`.
+pub fn formats() -> Ending {
+    let all = Catalogue::builtin()?;
+    let mut out = String::new();
+    let width = all.all().iter().map(|f| f.spec.id.len()).max().unwrap_or(0);
+    for (heading, kinds) in [
+        ("Text formats", &[Kind::Template][..]),
+        (
+            "Formats that name their fields",
+            &[Kind::W3c, Kind::Json, Kind::Logfmt],
+        ),
+        (
+            "Messages and the rest",
+            &[
+                Kind::ErrorLog,
+                Kind::Arcgis,
+                Kind::HttpMessage,
+                Kind::AnyJson,
+                Kind::Text,
+            ],
+        ),
+    ] {
+        let _ = writeln!(out, "{heading}");
+        for f in all.all().iter().filter(|f| kinds.contains(&f.spec.kind)) {
+            let _ = writeln!(out, "  {:width$}  {}", f.spec.id, f.spec.title);
+        }
+        let _ = writeln!(out);
+    }
+    out.push_str(
+        "Peeled off before: docker json-file, CRI (cut lines are joined), syslog (RFC 3164, 5424), journald JSON,
+docker compose. Opened before: gzip, zstd, bzip2, xz, tar, zip, UTF-16, all told by content.
+
+Your own format: --log-format takes a name from above, or the string from the server's configuration:
+  nginx    --log-format '$remote_addr [$time_local] \"$request\" $status \"$http_referer\"'
+  Apache   --log-format '%h %l %u %t \"%r\" %>s %b \"%{Referer}i\"'
+  HAProxy  --log-format '%ci:%cp [%tr] %ft %b/%s %ST %B %{+Q}r'
+  Envoy    --log-format '[%START_TIME%] \"%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%\" %RESPONSE_CODE%'
+  nginx escape=json: the whole JSON object, variables and all.
+Lines that do not fit it are read as any other line is.
+",
+    );
+    output::stdout(|w| w.write_all(out.as_bytes()))?;
+    Ok(0)
+}

@@ -1,0 +1,120 @@
+//! The command line: clap's definitions, one file for each subcommand, and what all of them share.
+
+mod catalogue;
+mod merge;
+mod output;
+mod scan;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Finds the credentials that web traffic leaves in plain sight: in access logs, and in whatever else holds URLs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plainsight",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(after_help = "Examples:
+  plainsight scan /var/log/nginx
+  plainsight scan --fail-on high -f table -f json=leaks.json logs/
+  tail -F access.log | plainsight scan -f ndjson -
+  plainsight explain arcgis-token
+
+Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Scan files, folders or a stream, and report.
+    Scan(Box<scan::Args>),
+    /// Join JSON reports of parts into the report of the whole.
+    Merge(Box<merge::Args>),
+    /// Tell what a rule finds, why it matters and how to fix it.
+    Explain {
+        /// The rule's id (see `plainsight rules list`).
+        rule: String,
+        #[command(flatten)]
+        rules: scan::RuleArgs,
+    },
+    /// List the rules, or check a folder of rules.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// List the formats that are read, and how to describe your own.
+    Formats,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// List all rules.
+    List {
+        #[command(flatten)]
+        rules: scan::RuleArgs,
+    },
+    /// Check rules: ids, references, expressions, and that every example holds.
+    Check {
+        /// A folder of rules, or one file; the built-in rules where there is none.
+        dir: Option<std::path::PathBuf>,
+    },
+}
+
+/// What a subcommand ends in: an exit code, or an error that ends in 2.
+type Ending = anyhow::Result<u8>;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // clap says it well, and knows whether it is help or an error.
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let ending = match cli.command {
+        Command::Scan(args) => scan::run(*args),
+        Command::Merge(args) => merge::run(*args),
+        Command::Explain { rule, rules } => catalogue::explain(&rule, &rules),
+        Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
+        Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
+        Command::Formats => catalogue::formats(),
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "plainsight", &mut out);
+            output::stdout(|w| w.write_all(&out))
+                .map(|()| 0)
+                .map_err(Into::into)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Cli::command());
+            output::stdout(|w| page.render(w)).map(|()| 0).map_err(Into::into)
+        }
+    };
+    match ending {
+        Ok(code) => ExitCode::from(code),
+        Err(e) if is_closed_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            output::say(&format!("error: {e:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether the reader of our output went away, which is its right.
+fn is_closed_pipe(e: &anyhow::Error) -> bool {
+    e.chain().any(|c| {
+        c.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,48 @@
+//! Where results go: the standard output, and files that appear whole or not at all and that only their owner
+//! can read.
+
+use anyhow::Context;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Writes to the standard output, buffered.
+pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out)?;
+    out.flush()
+}
+
+/// Writes a file: aside, then renamed. `tempfile` creates it for its owner only.
+pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let shown = crate::report::safe::path(path);
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let aside = tempfile::Builder::new()
+        .prefix(".plainsight-")
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write {shown}"))?;
+    let mut out = BufWriter::new(aside);
+    write(&mut out).with_context(|| format!("cannot write {shown}"))?;
+    let aside = out
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)
+        .with_context(|| format!("cannot write {shown}"))?;
+    aside
+        .persist(path)
+        .map_err(|e| e.error)
+        .with_context(|| format!("cannot write {shown}"))?;
+    Ok(())
+}
+
+/// A line to the standard error.
+pub fn say(line: &str) {
+    let mut text = String::new();
+    line.lines().for_each(|l| {
+        crate::report::safe::push_bytes(&mut text, l.as_bytes());
+        text.push('\n');
+    });
+    // Nothing can be done where even this cannot be written.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

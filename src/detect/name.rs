@@ -1,0 +1,84 @@
+//! Names of parameters, keys, headers and cookies: decoded, innermost, in lower case.
+
+use crate::text::Coding;
+use std::borrow::Cow;
+
+/// Longest name that is looked up, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Whether a byte can be part of a name.
+pub fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
+/// A name twice: as it is shown (`x-esri-authorization`) and as rules know it (`x_esri_authorization`).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// Decoded, innermost, lower case.
+    pub shown: String,
+    /// The same with `-` and `.` as `_`.
+    pub folded: String,
+}
+
+/// The name in `raw`: percent-encoding undone up to three times, `user[password]` is `password`, what stands
+/// before the last byte that no name has is left out (`amp;token`, `x?token`). Empty where there is none.
+pub fn fold(raw: &[u8]) -> Name {
+    // A name that is longer than this even when all of it is encoded twice is none that a rule has.
+    let raw = &raw[raw.len().saturating_sub(MAX_NAME * 10)..];
+    let mut bytes = Cow::Borrowed(raw);
+    for _ in 0..3 {
+        if !bytes.contains(&b'%') {
+            break;
+        }
+        bytes = Cow::Owned(Coding::Percent.decode(&bytes).into_owned());
+    }
+    let mut name: &[u8] = &bytes;
+    while let Some(inner) = name.strip_suffix(b"]") {
+        let open = memchr::memrchr(b'[', inner).map_or(0, |at| at + 1);
+        // `a[]` and `a[0]` are lists of `a`.
+        let list = inner[open..].iter().all(u8::is_ascii_digit);
+        name = if list {
+            &inner[..open.saturating_sub(1)]
+        } else {
+            &inner[open..]
+        };
+    }
+    let start = name.iter().rposition(|&b| !is_name_byte(b)).map_or(0, |p| p + 1);
+    let name = &name[start..];
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Name::default();
+    }
+    let shown: String = name.iter().map(|b| b.to_ascii_lowercase() as char).collect();
+    let mut folded = shown.replace(['-', '.'], "_");
+    if folded.starts_with("aspsessionid") {
+        folded.truncate("aspsessionid".len()); // eight random letters follow
+    }
+    Name { shown, folded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_servers_take_them_for() {
+        for (raw, want) in [
+            ("Token", "token"),
+            ("%70assword", "password"),
+            ("user[password]", "password"),
+            ("user%5Bpassword%5D", "password"),
+            ("tokens[]", "tokens"),
+            ("a[b][0]", "b"),
+            ("amp;token", "token"),
+            ("1?token", "token"),
+            ("%2570assword", "password"),
+            ("", ""),
+            ("]", ""),
+        ] {
+            assert_eq!(fold(raw.as_bytes()).shown, want, "{raw}");
+        }
+        assert_eq!(fold(b"X-Amz-Signature").folded, "x_amz_signature");
+        assert_eq!(fold(b"ASPSESSIONIDQQGGQTRB").folded, "aspsessionid");
+        assert_eq!(fold(&[b'a'; 100]), Name::default());
+    }
+}

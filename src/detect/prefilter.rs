@@ -1,0 +1,232 @@
+//! The prefilter: which lines of a block could hold an exposure, told from raw bytes without parsing. It is
+//! compiled from the rules that are loaded. It may let too much through, never too little: whatever the walk
+//! can find begins with one of
+//!
+//! - a name that rules know, followed by `=` or an encoded `=`, or as a JSON key before a colon;
+//! - `@` after a colon and two slashes: userinfo;
+//! - a literal that a shape or path rule asks for, or that a format says makes a line worth reading;
+//! - base64 of JSON.
+//!
+//! Every one of them stands in the line as raw bytes, however deep the value is nested, because percent, JSON
+//! and log escapes leave letters and digits alone; where they do not (`%70assword`) the name is decoded here.
+
+use super::literals::Literals;
+use super::name::{MAX_NAME, fold, is_name_byte};
+use crate::rule::RuleSet;
+
+/// How far before `@` a userinfo may begin, in raw bytes. The walk takes no longer one.
+pub const MAX_USERINFO: usize = 1024;
+
+/// Raw bytes before `=` that are looked at for a name, at most.
+const NAME_WINDOW: usize = MAX_NAME * 4;
+
+/// Finds candidate lines.
+pub struct Prefilter<'r> {
+    rules: &'r RuleSet,
+    tails: Box<[u64; 512]>,
+    literals: Literals,
+}
+
+/// Classes of bytes in names: letters 1 to 26, all digits 27, separators 28, everything else 0.
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let c = b as u8;
+        table[b] = match c {
+            b'a'..=b'z' => c - b'a' + 1,
+            b'A'..=b'Z' => c - b'A' + 1,
+            b'0'..=b'9' => 27,
+            b'_' | b'-' | b'.' => 28,
+            _ => 0,
+        };
+        b += 1;
+    }
+    table
+};
+
+fn key(a: u8, b: u8, c: u8) -> usize {
+    usize::from(CLASS[a as usize]) << 10
+        | usize::from(CLASS[b as usize]) << 5
+        | usize::from(CLASS[c as usize])
+}
+
+impl<'r> Prefilter<'r> {
+    /// Compiles it from the rules and from literals that formats ask for.
+    pub fn new(rules: &'r RuleSet, triggers: &[&str]) -> Self {
+        let mut tails = Box::new([0u64; 512]);
+        let mut set = |k: usize| tails[k / 64] |= 1 << (k % 64);
+        for name in rules.names() {
+            match name {
+                [.., a, b, c] => set(key(*a, *b, *c)),
+                [b, c] => set(key(b' ', *b, *c)),
+                [c] => (0..32).for_each(|any| set(any << 10 | key(b' ', b' ', *c))),
+                [] => {}
+            }
+        }
+        let mut patterns: Vec<&[u8]> = triggers
+            .iter()
+            .map(|p| p.as_bytes())
+            .chain(rules.literals().iter().map(|l| &**l))
+            .collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        Prefilter {
+            rules,
+            tails,
+            literals: Literals::new(&patterns),
+        }
+    }
+
+    /// Appends to `out` a position in each line of `block` that has to be read; positions are in no order, and
+    /// a line may have several. The block is a run of whole lines.
+    pub fn candidates(&self, block: &[u8], out: &mut Vec<usize>) {
+        out.extend(
+            memchr::memchr_iter(b'=', block)
+                .filter(|&at| self.named_before(block, at) || base64_json(&block[at + 1..])),
+        );
+        out.extend(memchr::memchr2_iter(b'%', b'\\', block).filter(|&at| self.escape(block, at)));
+        let seen = |at: usize| {
+            if block[at] == b'@' {
+                userinfo_before(block, at)
+            } else {
+                base64_json(&block[at + 1..])
+            }
+        };
+        out.extend(memchr::memchr2_iter(b'@', b'?', block).filter(|&at| seen(at)));
+        for key in [&b"\":"[..], b"\" :"] {
+            let hits = memchr::memmem::find_iter(block, key);
+            out.extend(hits.filter(|&at| {
+                let quoted = usize::from(at > 0 && block[at - 1] == b'\\');
+                let value = &block[at + key.len()..];
+                let begin = value
+                    .iter()
+                    .take(5)
+                    .position(|b| !b" [\"\\".contains(b))
+                    .unwrap_or(0);
+                self.named_before(block, at - quoted) || base64_json(&value[begin..])
+            }));
+        }
+        self.literals.each(block, |start, _| out.push(start));
+    }
+
+    /// Whether the `%` or `\\` at `at` begins an encoded `=`, an encoded quote with a colon after it, an encoded
+    /// `@` or `?`, with before or after it what makes the line worth reading.
+    fn escape(&self, block: &[u8], at: usize) -> bool {
+        // `%25253D` and `\\u003d`: skip to the digits that are meant.
+        let rest = &block[at + 1..];
+        let rest = match rest {
+            [b'u', b'0', b'0', digits @ ..] if block[at] == b'\\' => digits,
+            [b'x', digits @ ..] if block[at] == b'\\' => digits,
+            [b'"', ..] if block[at] == b'\\' => return false, // `\\":` is seen by its quote
+            digits if block[at] == b'%' => {
+                let levels = digits.chunks(2).take_while(|c| *c == b"25").count().min(5);
+                &digits[2 * levels..]
+            }
+            _ => return false,
+        };
+        match rest {
+            [b'3', b'D' | b'd', after @ ..] => self.named_before(block, at) || base64_json(after),
+            [b'3', b'F' | b'f', after @ ..] => base64_json(after),
+            [b'2', b'2', after @ ..] => {
+                let colon = matches!(after, [b':', ..] | [b' ', b':', ..])
+                    || after.first() == Some(&b'%') && {
+                        let levels = after[1..].chunks(2).take_while(|c| *c == b"25").count().min(5);
+                        let digits = after.get(1 + 2 * levels..).unwrap_or_default();
+                        matches!(digits, [b'3', b'A' | b'a', ..] | [b'2', b'0', ..])
+                    }
+                    || after.first() == Some(&b'+');
+                colon && self.named_before(block, at)
+            }
+            [b'4', b'0', ..] => userinfo_before(block, at),
+            _ => false,
+        }
+    }
+
+    /// Whether a name that rules know ends before `at`.
+    fn named_before(&self, block: &[u8], at: usize) -> bool {
+        let get = |n: usize| at.checked_sub(n).map_or(b' ', |i| block[i]);
+        let (a, b, c) = (get(3), get(2), get(1));
+        let k = key(a, b, c);
+        let plain = self.tails[k / 64] & (1 << (k % 64)) != 0;
+        if !plain
+            && c != b']'
+            && !block[at.saturating_sub(9)..at]
+                .iter()
+                .any(|&b| b == b'%' || b == b'\\')
+        {
+            return false;
+        }
+        let from = at.saturating_sub(NAME_WINDOW);
+        let window = &block[from..at];
+        let begin = window
+            .iter()
+            .rposition(|&b| !(is_name_byte(b) || b"%[]".contains(&b)))
+            .map_or(0, |p| p + 1);
+        let region = &window[begin..];
+        // `\u0026token=` in JSON: the escape's digits are no part of the name; `\u005d=` ends a bracket.
+        if begin > 0 && window[begin - 1] == b'\\' {
+            let rest = match region.first() {
+                Some(b'u') => region.get(5..).unwrap_or_default(),
+                Some(b'x') => region.get(3..).unwrap_or_default(),
+                _ => region.get(1..).unwrap_or_default(),
+            };
+            return rest.is_empty() || self.is_known(rest) || self.is_known(region);
+        }
+        self.is_known(region)
+    }
+
+    /// Whether what ends `region` is a name that rules know, however it is encoded.
+    fn is_known(&self, region: &[u8]) -> bool {
+        let simple = region.len() <= MAX_NAME && !region.iter().any(|b| b"%[]".contains(b));
+        if !simple {
+            return region.len() > MAX_NAME * 3
+                || !self.rules.named(fold(region).folded.as_bytes()).is_empty();
+        }
+        let mut folded = [0; MAX_NAME];
+        for (to, b) in folded.iter_mut().zip(region) {
+            *to = match b {
+                b'-' | b'.' => b'_',
+                b => b.to_ascii_lowercase(),
+            };
+        }
+        let folded = &folded[..region.len()];
+        !self.rules.named(folded).is_empty() || folded.starts_with(b"aspsessionid")
+    }
+}
+
+/// Whether what follows begins as base64 of a JSON object or array does.
+pub(super) fn base64_json(value: &[u8]) -> bool {
+    matches!(
+        value,
+        [b'e', b'y', b'J' | b'A', ..]
+            | [b'e', b'w', b'o' | b'0', ..]
+            | [b'W', b'3', b's' | b't', ..]
+            | [b'W', b'y', b'J', ..]
+    )
+}
+
+/// Whether the `@` at `at` (or `%40`) ends a userinfo with a password.
+fn userinfo_before(block: &[u8], at: usize) -> bool {
+    let window = &block[at.saturating_sub(MAX_USERINFO)..at];
+    let mut colon = false;
+    for (i, &b) in window.iter().enumerate().rev() {
+        match b {
+            b':' => colon = true,
+            b'/' => return colon && (i == 0 || matches!(window[i - 1], b'/' | b'\\')),
+            b'?' | b'#' | b'\\' | b'\n' | b'"' => return false,
+            b'@' => {
+                if colon {
+                    return true;
+                }
+                // The earlier one has looked at what stands before it.
+                return false;
+            }
+            // `%3A` and `%2F` at any depth of encoding.
+            b'3' if window.get(i + 1).is_some_and(|b| matches!(b, b'A' | b'a')) => colon = true,
+            b'2' if window.get(i + 1).is_some_and(|b| matches!(b, b'F' | b'f')) && colon => return true,
+            _ => {}
+        }
+    }
+    colon
+}

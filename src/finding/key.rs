@@ -1,0 +1,182 @@
+//! What makes a finding one: cause and cure. Everything in a key is a name or a shape, nothing of a credential.
+
+use crate::record::{Field, Part, Surface};
+use crate::url::route;
+use serde::{Deserialize, Serialize};
+
+/// What groups exposures into one finding.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FindingKey {
+    /// The rule's id.
+    pub rule: u16,
+    /// Kind of source.
+    pub surface: Surface,
+    /// Which piece of the record.
+    pub field: Field,
+    /// Where in it.
+    pub part: Part,
+    /// The innermost name.
+    pub name: Box<str>,
+    /// Outer names.
+    pub via: Box<[Box<str>]>,
+    /// The owner's host.
+    pub host: Option<Box<str>>,
+    /// Without a host, the source's stem: it stands for the site.
+    pub site: Option<Box<str>>,
+    /// The scoped route.
+    pub route: Option<Box<str>>,
+}
+
+/// How far a group of findings is folded, because it has too many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// Not at all.
+    #[default]
+    Exact,
+    /// Routes and outer names are one.
+    Routes,
+    /// Hosts and sites, too.
+    Hosts,
+    /// Names, too.
+    Names,
+}
+
+impl FindingKey {
+    /// The key at a level of folding.
+    pub fn fold(mut self, level: Level) -> FindingKey {
+        let many = || Box::<str>::from(route::MANY);
+        if level >= Level::Routes {
+            if self.route.is_some() {
+                self.route = Some(many());
+            }
+            if !self.via.is_empty() {
+                self.via = Box::new([many()]);
+            }
+        }
+        if level >= Level::Hosts {
+            self.host = Some(many());
+            self.site = None;
+        }
+        if level >= Level::Names {
+            self.name = many();
+        }
+        self
+    }
+
+    /// The finding's id: 16 hexadecimal digits that depend on the key alone, the rule by its name.
+    pub fn id(&self, rule: &str) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |s: &str| {
+            hasher.update(s.as_bytes()).update(&[0]);
+        };
+        add(&format!("plainsight finding 1 route {}", route::VERSION));
+        for s in [
+            rule,
+            self.surface.as_str(),
+            self.field.as_str(),
+            self.part.as_str(),
+            &self.name,
+        ] {
+            add(s);
+        }
+        add(&self.via.len().to_string());
+        self.via.iter().for_each(|v| add(v));
+        for s in [&self.host, &self.site, &self.route] {
+            add(if s.is_some() { "+" } else { "-" });
+            add(s.as_deref().unwrap_or_default());
+        }
+        let hash = hasher.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.as_bytes()[..8]);
+        u64::from_be_bytes(first)
+    }
+}
+
+/// The stem of a source's name: its file name without folders, archive, compression and rotation suffixes, so
+/// that the log of one site has one stem from day to day.
+pub fn stem(source: &str) -> String {
+    let name = source.rsplit(['/', '\\', '!']).next().unwrap_or(source);
+    let mut stem = name;
+    loop {
+        let before = stem;
+        for suffix in [
+            ".gz", ".bz2", ".xz", ".zst", ".zip", ".tgz", ".tar", ".gzip", ".log", ".txt", ".json", ".old",
+        ] {
+            stem = stem.strip_suffix(suffix).unwrap_or(stem);
+        }
+        // `.1`, `-0`, `-20260101`, `.2026-01-01`, `_2026010112`; `u_ex260101`, whose six digits are a date.
+        let bare = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = stem.len() - bare.len();
+        if digits > 0 && bare.ends_with(['.', '-', '_']) {
+            stem = bare.trim_end_matches(['.', '-', '_']);
+        } else if digits >= 6 && !bare.is_empty() {
+            stem = bare;
+        }
+        if stem == before {
+            break;
+        }
+    }
+    let stem = if stem.is_empty() { name } else { stem };
+    crate::report::safe::label(stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotation_does_not_change_the_stem() {
+        for (name, want) in [
+            ("/var/log/nginx/access.log", "access"),
+            ("/var/log/nginx/access.log.1", "access"),
+            ("access.log-20260101.gz", "access"),
+            ("access.log.2.gz", "access"),
+            ("C:\\inetpub\\logs\\W3SVC1\\u_ex260101.log", "u_ex"),
+            ("a.zip!logs/site-a.log", "site-a"),
+            ("-", "-"),
+            ("localhost_access_log.2026-01-01.txt", "localhost_access_log"),
+            ("20260101.log", "20260101"),
+            ("part-3.log", "part"),
+            ("web1.log", "web1"),
+        ] {
+            assert_eq!(stem(name), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_depend_on_every_piece() {
+        let key = FindingKey {
+            rule: 3,
+            surface: Surface::ServerLog,
+            field: Field::Url,
+            part: Part::Query,
+            name: "token".into(),
+            via: Box::new([]),
+            host: Some("h".into()),
+            site: None,
+            route: Some("/x".into()),
+        };
+        let id = key.id("r");
+        assert_eq!(id, key.clone().id("r"));
+        assert_ne!(id, key.id("s"));
+        assert_ne!(
+            id,
+            FindingKey {
+                host: None,
+                site: Some("h".into()),
+                ..key.clone()
+            }
+            .id("r")
+        );
+        assert_ne!(
+            id,
+            FindingKey {
+                field: Field::Referer,
+                ..key.clone()
+            }
+            .id("r")
+        );
+        assert_ne!(id, key.clone().fold(Level::Routes).id("r"));
+        assert_eq!(key.clone().fold(Level::Hosts).host.as_deref(), Some(route::MANY));
+    }
+}

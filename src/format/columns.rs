@@ -1,0 +1,391 @@
+//! What a column of a log can mean, what may stand in it, and how columns become a record. Every format, be it
+//! a template, W3C fields or JSON members, speaks of columns in these words.
+
+use crate::record::{Content, Field, Record, is_absent};
+use crate::text::Text;
+use crate::time::{Clock, Instant, TimeForm};
+use crate::url::Url;
+
+/// The meaning of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// The client's address.
+    Client,
+    /// `X-Forwarded-For`: the first address is the client's.
+    ForwardedFor,
+    /// A user's name.
+    User,
+    /// The time.
+    Time(TimeForm),
+    /// The day, in a column of its own.
+    Date,
+    /// The request line: method, target, version.
+    Request,
+    /// The request's method.
+    Method,
+    /// The request's target, query included.
+    Url,
+    /// The path without query.
+    Path,
+    /// The query without `?`.
+    Query,
+    /// The status code.
+    Status,
+    /// The host asked for, with or without port.
+    Host,
+    /// `http` or `https`, or something that begins so (`h2`, `wss`).
+    Scheme,
+    /// The server's port.
+    Port,
+    /// The `Referer`.
+    Referer,
+    /// The `User-Agent`.
+    UserAgent,
+    /// The `Cookie` header.
+    Cookies,
+    /// A `Set-Cookie` header.
+    SetCookie,
+    /// Another request header, by name in lower case.
+    Header(String),
+    /// Another response header, by name in lower case.
+    ResponseHeader(String),
+    /// A value whose name is known: one parameter or cookie.
+    Named(String),
+    /// A redirect's target.
+    Location,
+    /// The request's body.
+    Body,
+    /// A message.
+    Message,
+    /// A number, or what stands where one would.
+    Number,
+    /// Something without white space.
+    Word,
+    /// Something of no known meaning.
+    Other,
+}
+
+impl Column {
+    /// The column that a word of a format file means: `client`, `url`, `header:x-foo`, …
+    pub fn from_word(word: &str) -> Option<Column> {
+        Some(match word {
+            "client" => Column::Client,
+            "forwarded-for" => Column::ForwardedFor,
+            "user" => Column::User,
+            "time" => Column::Time(TimeForm::Auto),
+            "date" => Column::Date,
+            "request" => Column::Request,
+            "method" => Column::Method,
+            "url" => Column::Url,
+            "path" => Column::Path,
+            "query" => Column::Query,
+            "status" => Column::Status,
+            "host" => Column::Host,
+            "scheme" => Column::Scheme,
+            "port" => Column::Port,
+            "referer" => Column::Referer,
+            "user-agent" => Column::UserAgent,
+            "cookies" => Column::Cookies,
+            "set-cookie" => Column::SetCookie,
+            "location" => Column::Location,
+            "body" => Column::Body,
+            "message" => Column::Message,
+            "number" => Column::Number,
+            "word" => Column::Word,
+            "other" => Column::Other,
+            _ => match word.split_once(':')? {
+                ("header", name) => header(name),
+                ("response-header", name) => response_header(name),
+                ("named", name) => Column::Named(name.to_string()),
+                _ => return None,
+            },
+        })
+    }
+
+    /// Whether the column can hold a credential under a name that does not stand in the line, so that no
+    /// prefilter could see it.
+    pub fn hides_its_name(&self) -> bool {
+        matches!(
+            self,
+            Column::Header(_) | Column::ResponseHeader(_) | Column::Named(_) | Column::SetCookie
+        )
+    }
+
+    /// Whether `text` may stand in it. `relaxed` lets user names have blanks.
+    pub fn admits(&self, text: &[u8], relaxed: bool) -> bool {
+        let word = |t: &[u8]| !t.iter().any(u8::is_ascii_whitespace);
+        match self {
+            Column::Client => client_shape(text),
+            Column::User => relaxed && !text.contains(&b'[') || word(text),
+            Column::Time(form) => time_shape(text, *form),
+            Column::Date => text.len() == 10 && text[4] == b'-' && text[7] == b'-',
+            Column::Status => {
+                text == b"-" || text == b"-1" || (text.len() == 3 && text.iter().all(u8::is_ascii_digit))
+            }
+            Column::Method => {
+                !text.is_empty() && text.iter().all(|b| b.is_ascii_alphabetic() || b"-_".contains(b))
+            }
+            Column::Port => text.iter().all(u8::is_ascii_digit) && text.len() <= 5 || text == b"-",
+            Column::Number => {
+                !text.is_empty() && text.iter().all(|b| b.is_ascii_digit() || b"-.,+ms".contains(b))
+            }
+            Column::Host => {
+                !text.is_empty()
+                    && word(text)
+                    && text
+                        .iter()
+                        .all(|b| b.is_ascii_alphanumeric() || b".:-_[]*".contains(b))
+            }
+            // Two quoted columns are not one.
+            Column::UserAgent | Column::Referer => memchr::memmem::find(text, b"\" \"").is_none(),
+            Column::Word | Column::Scheme | Column::Path | Column::Query => word(text),
+            _ => true,
+        }
+    }
+}
+
+/// Whether `text` can be an address or a name, with or without port.
+fn client_shape(text: &[u8]) -> bool {
+    let name = |t: &[u8]| {
+        t.iter()
+            .all(|b| b.is_ascii_alphanumeric() || b".-_%@".contains(b))
+    };
+    let address = |t: &[u8]| t.iter().all(|b| b.is_ascii_hexdigit() || b".:[]%".contains(b));
+    let port = |t: &[u8]| {
+        memchr::memrchr(b':', t)
+            .is_some_and(|at| name(&t[..at]) && t[at + 1..].iter().all(u8::is_ascii_digit))
+    };
+    !text.is_empty() && text.len() <= 255 && (name(text) || address(text) || port(text))
+}
+
+/// Whether `text` begins as a time of this form does; cheap, so that wrong formats fail early.
+fn time_shape(text: &[u8], form: TimeForm) -> bool {
+    let digit = |i: usize| text.get(i).is_some_and(u8::is_ascii_digit);
+    match form {
+        TimeForm::Clf => {
+            digit(0) && text.get(2) == Some(&b'/') && text.get(6) == Some(&b'/') && text.len() >= 20
+        }
+        TimeForm::Iso => digit(0) && digit(3) && matches!(text.get(4), Some(b'-' | b'/')) && text.len() >= 19,
+        TimeForm::Epoch => {
+            digit(0) && text.len() >= 9 && text.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+        }
+        TimeForm::Syslog => text.len() >= 15 && text[3] == b' ' && text[0].is_ascii_uppercase(),
+        TimeForm::Ctime => text.len() >= 24 && text[3] == b' ' && text[0].is_ascii_uppercase(),
+        TimeForm::Auto => digit(0) || text.first().is_some_and(u8::is_ascii_uppercase),
+    }
+}
+
+/// The column of a request header; those with a meaning of their own get it.
+pub fn header(name: &str) -> Column {
+    match name.to_ascii_lowercase().replace('_', "-").as_str() {
+        "referer" | "referrer" => Column::Referer,
+        "user-agent" => Column::UserAgent,
+        "cookie" => Column::Cookies,
+        "host" | ":authority" => Column::Host,
+        "x-forwarded-for" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip" => Column::ForwardedFor,
+        "x-forwarded-proto" => Column::Scheme,
+        ":path" | "x-envoy-original-path" => Column::Url,
+        ":method" => Column::Method,
+        other => Column::Header(other.to_string()),
+    }
+}
+
+/// The column of a response header.
+pub fn response_header(name: &str) -> Column {
+    match name.to_ascii_lowercase().replace('_', "-").as_str() {
+        "location" => Column::Location,
+        "set-cookie" => Column::SetCookie,
+        other => Column::ResponseHeader(other.to_string()),
+    }
+}
+
+/// A record in the making: columns come in any order, and some need each other.
+#[derive(Default)]
+pub struct Builder<'a> {
+    record: Record<'a>,
+    path: Option<Text<'a>>,
+    query: Option<Text<'a>>,
+    url: Option<Text<'a>>,
+    forwarded: Option<Text<'a>>,
+    date: Option<Text<'a>>,
+}
+
+impl<'a> Builder<'a> {
+    /// Takes one column. Of several with the same meaning the first that is not absent counts.
+    pub fn add(&mut self, column: &'a Column, text: Text<'a>) {
+        let bytes = text.bytes();
+        if is_absent(bytes) {
+            return;
+        }
+        let r = &mut self.record;
+        match column {
+            Column::Client => {
+                r.client.get_or_insert(text);
+            }
+            Column::ForwardedFor => {
+                self.forwarded.get_or_insert(text);
+            }
+            Column::Time(form) => {
+                r.time.get_or_insert((text, *form));
+            }
+            Column::Date => self.date = Some(text),
+            Column::Request => self.request(text),
+            Column::Method => {
+                r.method.get_or_insert(text);
+            }
+            Column::Url => {
+                self.url.get_or_insert(text);
+            }
+            Column::Path => {
+                self.path.get_or_insert(text);
+            }
+            Column::Query => {
+                self.query.get_or_insert(text);
+            }
+            Column::Status if r.status.is_none() => {
+                r.status = std::str::from_utf8(bytes).ok().and_then(|s| s.parse().ok())
+            }
+            Column::Host => {
+                r.host.get_or_insert(text);
+            }
+            Column::Scheme if r.scheme.is_none() => r.scheme = scheme(bytes),
+            Column::Port if r.scheme.is_none() => {
+                r.scheme = match bytes {
+                    b"443" => Some("https"),
+                    b"80" => Some("http"),
+                    _ => None,
+                }
+            }
+            Column::Referer => r.push(Field::Referer, Content::Url(Url::parse(text))),
+            Column::UserAgent => {
+                r.user_agent.get_or_insert(text);
+                if worth_reading(bytes) {
+                    r.push(Field::RequestHeader, Content::Text(text));
+                }
+            }
+            Column::Cookies => r.push(Field::Cookie, Content::Cookies(text)),
+            Column::SetCookie => r.push(
+                Field::ResponseHeader,
+                Content::Cookies(text.split_once(b';').map_or(text, |(a, _)| a)),
+            ),
+            Column::Header(name) => r.push(Field::RequestHeader, Content::Named(name, text)),
+            Column::ResponseHeader(name) => r.push(Field::ResponseHeader, Content::Named(name, text)),
+            Column::Named(name) => r.push(Field::Url, Content::Named(name, text)),
+            Column::Location => r.push(Field::Location, Content::Url(Url::parse(text))),
+            Column::Body => r.push(Field::RequestBody, Content::Text(text)),
+            Column::Message => r.push(Field::Message, Content::Text(text)),
+            Column::Number | Column::Port | Column::Scheme | Column::Status => {}
+            Column::User | Column::Word | Column::Other if worth_reading(bytes) => {
+                r.push(Field::Text, Content::Text(text))
+            }
+            Column::User | Column::Word | Column::Other => {}
+        }
+    }
+
+    /// A request line: the target may hold blanks and quotes, so it is what stands between the first blank and
+    /// the version. What is no request line is text.
+    fn request(&mut self, text: Text<'a>) {
+        let bytes = text.bytes();
+        let first = memchr::memchr(b' ', bytes);
+        let method = first.map(|n| &bytes[..n]).filter(|m| {
+            !m.is_empty() && m.len() <= 32 && m.iter().all(|b| b.is_ascii_alphabetic() || b"-_".contains(b))
+        });
+        let (Some(at), Some(_)) = (first, method) else {
+            return self.record.push(Field::Url, Content::Text(text));
+        };
+        self.record.method.get_or_insert(text.to(at));
+        let rest = text.from(at + 1).trim();
+        let version =
+            memchr::memrchr(b' ', rest.bytes()).filter(|&v| rest.bytes()[v + 1..].starts_with(b"HTTP"));
+        let target = version.map_or(rest, |v| rest.to(v).trim());
+        self.url.get_or_insert(target);
+    }
+
+    /// Adds a column of known field whatever it holds.
+    pub fn push(&mut self, field: Field, content: Content<'a>) {
+        self.record.push(field, content);
+    }
+
+    /// The record.
+    pub fn finish(mut self, format: u16) -> Record<'a> {
+        let r = &mut self.record;
+        r.format = format;
+        match (self.url, self.path) {
+            (Some(url), _) if self.query.is_none() || url.bytes().contains(&b'?') => {
+                r.push(Field::Url, Content::Url(Url::parse(url)))
+            }
+            (Some(path), _) | (None, Some(path)) => {
+                let query = self
+                    .query
+                    .map(|q| if q.bytes().starts_with(b"?") { q.from(1) } else { q });
+                r.push(Field::Url, Content::Url(Url::from_columns(path, query)));
+            }
+            (None, None) => {
+                if let Some(query) = self.query {
+                    r.push(
+                        Field::Url,
+                        Content::Url(Url::from_columns(query.to(0), Some(query))),
+                    );
+                }
+            }
+        }
+        if let Some(date) = self.date {
+            let day_and_time = r
+                .time
+                .map(|(time, _)| (date.to_end_of(time).filter(|t| !t.bytes().contains(&b'"')), time));
+            match day_and_time {
+                // Side by side they are one time; apart (JSON) they have to be put together.
+                Some((Some(both), _)) => r.time = Some((both, TimeForm::Iso)),
+                Some((None, time)) => {
+                    let both = [date.bytes(), b" ", time.bytes()].concat();
+                    let utc = Clock {
+                        now: Instant(0),
+                        zone: jiff::tz::TimeZone::UTC,
+                    };
+                    r.instant = utc.read(&both, TimeForm::Iso);
+                }
+                None => r.time = Some((date, TimeForm::Iso)),
+            }
+        }
+        if let Some(list) = self.forwarded {
+            let first = list.split_once(b',').map_or(list, |(a, _)| a).trim();
+            let behind = r.client.is_none_or(|c| is_private(c.bytes()));
+            if behind && !first.is_empty() {
+                r.client = Some(first);
+            }
+        }
+        // What was found goes in the order of the text: the URL first, as readers expect.
+        r.carriers.sort_by_key(|c| c.field);
+        self.record
+    }
+}
+
+/// Whether a column of no known meaning can hold anything for us.
+pub fn worth_reading(bytes: &[u8]) -> bool {
+    bytes.len() >= 8
+        && (memchr::memchr3(b'=', b'%', b'{', bytes).is_some()
+            || memchr::memmem::find(bytes, b"://").is_some()
+            || bytes.len() >= 20)
+}
+
+fn scheme(bytes: &[u8]) -> Option<&'static str> {
+    match bytes.to_ascii_lowercase().as_slice() {
+        b"https" | b"h2" | b"wss" | b"h3" | b"grpcs" => Some("https"),
+        b"http" | b"ws" => Some("http"),
+        _ => None,
+    }
+}
+
+/// Whether an address is one that only a proxy or a local client has.
+fn is_private(client: &[u8]) -> bool {
+    let text = std::str::from_utf8(client).unwrap_or_default();
+    let text = text
+        .rsplit_once(':')
+        .filter(|(a, _)| a.parse::<std::net::Ipv4Addr>().is_ok())
+        .map_or(text, |(a, _)| a);
+    match text.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(a)) => a.is_private() || a.is_loopback() || a.is_link_local(),
+        Ok(std::net::IpAddr::V6(a)) => a.is_loopback() || (a.segments()[0] & 0xFE00) == 0xFC00,
+        Err(_) => false,
+    }
+}

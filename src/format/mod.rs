@@ -1,0 +1,612 @@
+//! Formats: from lines to records. A line's format depends on the line and, for W3C, on the `#Fields` before
+//! it; never on how the input was cut. The formats are data (`rules/formats/`); this is their catalogue and
+//! the order in which they are tried.
+
+pub mod columns;
+pub mod compile;
+pub mod jsonlog;
+pub mod message;
+pub mod sniff;
+pub mod template;
+pub mod w3c;
+pub mod wrapper;
+
+use crate::record::{Content, Field, Record, Surface};
+use crate::text::{Base, Coding, Text, json};
+use compile::Syntax;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use template::{Fit, Template};
+
+/// A format as its file states it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormatSpec {
+    /// Kebab case, stable.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// What kind of place it logs.
+    pub surface: Surface,
+    /// Programs that write it: they decide which advice a finding gets.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// How it is read.
+    pub kind: Kind,
+    /// The syntax of `template`.
+    #[serde(default)]
+    pub syntax: Option<Syntax>,
+    /// The server's own string.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// What is undone in its columns; `default`, the syntax's own.
+    #[serde(default)]
+    pub escape: Escape,
+    /// Whether several blanks stand for one.
+    #[serde(default)]
+    pub squeeze: bool,
+    /// JSON and logfmt: members of which one of each list is always there.
+    #[serde(default)]
+    pub require: Vec<Vec<String>>,
+    /// JSON and logfmt: words for columns to members.
+    #[serde(default)]
+    pub map: BTreeMap<String, Vec<String>>,
+    /// Literals in the line that make it worth reading, where names of credentials stand as values.
+    #[serde(default)]
+    pub triggers: Vec<String>,
+    /// Where it is described.
+    pub references: Vec<String>,
+}
+
+/// How a format is read.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// By a template.
+    Template,
+    /// As JSON, by a map.
+    Json,
+    /// As `key=value`, by a map.
+    Logfmt,
+    /// By `#Fields`.
+    W3c,
+    /// Error logs.
+    ErrorLog,
+    /// ArcGIS messages.
+    Arcgis,
+    /// Lines of HTTP messages.
+    HttpMessage,
+    /// JSON without a map.
+    AnyJson,
+    /// Anything else.
+    Text,
+}
+
+/// What is undone in columns.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Escape {
+    /// As the syntax's server does.
+    #[default]
+    Default,
+    /// Nothing.
+    None,
+    /// `\xHH` and the like.
+    Backslash,
+    /// `""`.
+    Doubled,
+    /// `#HH`.
+    Hash,
+}
+
+/// A format ready for reading.
+#[derive(Debug)]
+pub struct Format {
+    /// As its file states it.
+    pub spec: FormatSpec,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Template(Template),
+    Json(jsonlog::Map),
+    Logfmt(message::Logfmt),
+    Builtin,
+}
+
+/// Why a format cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// `--log-format` names nothing known and is no format string.
+    #[error(
+        "{0:?} is neither the name of a format (see `plainsight formats`) nor a format string such as '$remote_addr [$time_local] \"$request\"' or '%h %l %u %t \"%r\" %>s %b'"
+    )]
+    Unknown(String),
+    /// The string could not be compiled.
+    #[error("the log format {format:?} cannot be used: {message}")]
+    Invalid {
+        /// The string.
+        format: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// All formats of a run.
+#[derive(Debug)]
+pub struct Catalogue {
+    formats: Vec<Format>,
+    templates: Vec<u16>,
+    json: Vec<u16>,
+    /// The format that the user named or described: it is tried before all others.
+    pub user: Option<u16>,
+}
+
+fn spec_error(id: &str, message: String) -> FormatError {
+    FormatError::Invalid {
+        format: id.to_string(),
+        message,
+    }
+}
+
+impl Format {
+    fn new(spec: FormatSpec) -> Result<Format, FormatError> {
+        let bad = |m: String| spec_error(&spec.id, m);
+        let map: Vec<(String, Vec<String>)> = spec.map.iter().map(|(a, b)| (a.clone(), b.clone())).collect();
+        let reader = match spec.kind {
+            Kind::Template => {
+                let text = spec
+                    .template
+                    .as_deref()
+                    .ok_or_else(|| bad("a template is missing".into()))?;
+                let syntax = spec.syntax.unwrap_or(Syntax::Nginx);
+                let escape = match spec.escape {
+                    Escape::Default => compile::default_escape(syntax),
+                    Escape::None => None,
+                    Escape::Backslash => Some(Coding::Backslash),
+                    Escape::Doubled => Some(Coding::DoubledQuote),
+                    Escape::Hash => Some(Coding::Hash),
+                };
+                Reader::Template(compile::compile(text, syntax, escape, spec.squeeze).map_err(bad)?)
+            }
+            Kind::Json | Kind::AnyJson => Reader::Json(jsonlog::Map::new(&spec.require, &map).map_err(bad)?),
+            Kind::Logfmt => {
+                let mut columns = std::collections::HashMap::new();
+                for (word, keys) in &map {
+                    let column = columns::Column::from_word(word)
+                        .ok_or_else(|| bad(format!("{word} is no column")))?;
+                    columns.extend(keys.iter().map(|k| (k.clone(), column.clone())));
+                }
+                Reader::Logfmt(message::Logfmt {
+                    require: spec.require.iter().flatten().cloned().collect(),
+                    columns,
+                })
+            }
+            _ => Reader::Builtin,
+        };
+        Ok(Format { spec, reader })
+    }
+
+    /// Whether a credential in it can stand under a name that is not in the line.
+    fn hides_names(&self) -> bool {
+        matches!(&self.reader, Reader::Template(t) if t.columns().any(columns::Column::hides_its_name))
+    }
+}
+
+impl Catalogue {
+    /// The formats that the program carries.
+    pub fn builtin() -> Result<Catalogue, FormatError> {
+        let text = include_str!(concat!(env!("OUT_DIR"), "/formats.json"));
+        let specs: Vec<FormatSpec> =
+            serde_json::from_str(text).map_err(|e| spec_error("rules/formats", e.to_string()))?;
+        let mut all = Catalogue {
+            formats: Vec::new(),
+            templates: Vec::new(),
+            json: Vec::new(),
+            user: None,
+        };
+        for spec in specs {
+            all.add(spec)?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, spec: FormatSpec) -> Result<u16, FormatError> {
+        let n = self.formats.len() as u16;
+        let format = Format::new(spec)?;
+        match format.spec.kind {
+            Kind::Template => self.templates.push(n),
+            Kind::Json => self.json.push(n),
+            _ => {}
+        }
+        self.formats.push(format);
+        Ok(n)
+    }
+
+    /// Takes a format by name, or a server's own string.
+    pub fn set_user(&mut self, text: &str) -> Result<(), FormatError> {
+        if let Some(n) = self.formats.iter().position(|f| f.spec.id == text) {
+            self.user = Some(n as u16);
+            return Ok(());
+        }
+        let syntax = match text {
+            "common" | "combined" => Some(Syntax::Apache),
+            _ => compile::guess(text),
+        };
+        let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string()))?;
+        let servers = match syntax {
+            Syntax::Nginx => "nginx",
+            Syntax::Apache => "apache",
+            Syntax::Haproxy => "haproxy",
+            Syntax::Envoy => "envoy",
+        };
+        let proxy = matches!(syntax, Syntax::Haproxy | Syntax::Envoy);
+        let mut spec = FormatSpec {
+            id: "custom".into(),
+            title: "the format given by --log-format".into(),
+            surface: if proxy {
+                Surface::ProxyLog
+            } else {
+                Surface::ServerLog
+            },
+            servers: vec![servers.into()],
+            kind: Kind::Template,
+            syntax: Some(syntax),
+            template: Some(text.to_string()),
+            escape: Escape::Default,
+            squeeze: false,
+            require: Vec::new(),
+            map: BTreeMap::new(),
+            triggers: Vec::new(),
+            references: Vec::new(),
+        };
+        // `escape=json` formats are JSON objects of variables.
+        if text.trim_start().starts_with('{') && syntax == Syntax::Nginx {
+            json_template(text, &mut spec)?;
+        }
+        self.user = Some(self.add(spec)?);
+        Ok(())
+    }
+
+    /// The format of that index.
+    pub fn get(&self, n: u16) -> &Format {
+        &self.formats[usize::from(n)]
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// The index of the format with this id.
+    pub fn index(&self, id: &str) -> Option<u16> {
+        self.formats
+            .iter()
+            .position(|f| f.spec.id == id)
+            .map(|n| n as u16)
+    }
+
+    /// Literals that formats ask for.
+    pub fn triggers(&self) -> Vec<&str> {
+        let own = self
+            .formats
+            .iter()
+            .flat_map(|f| f.spec.triggers.iter().map(String::as_str));
+        own.chain(message::TRIGGERS.iter().copied())
+            .chain(["#Fields:", " stdout P ", " stderr P "])
+            .collect()
+    }
+
+    /// Whether the user's format hides names, so that every line has to be read.
+    pub fn reads_every_line(&self) -> bool {
+        self.user.is_some_and(|n| self.get(n).hides_names())
+    }
+
+    fn by_kind(&self, kind: Kind) -> u16 {
+        self.formats
+            .iter()
+            .position(|f| f.spec.kind == kind)
+            .unwrap_or_default() as u16
+    }
+}
+
+/// The members of a JSON object of nginx variables, as a map.
+fn json_template(text: &str, spec: &mut FormatSpec) -> Result<(), FormatError> {
+    let root = Base::Source { offset: 0 };
+    // `"status":$status` is no JSON; quoting the bare variables makes it some.
+    let mut quoted = String::with_capacity(text.len() + 16);
+    let mut inside = false;
+    let mut bare = false;
+    for c in text.chars() {
+        if c == '"' {
+            inside = !inside;
+        }
+        if bare && !(c.is_ascii_alphanumeric() || c == '_') {
+            quoted.push('"');
+            bare = false;
+        }
+        if c == '$' && !inside {
+            quoted.push('"');
+            bare = true;
+        }
+        quoted.push(c);
+    }
+    let doc = json::read(Text::new(quoted.as_bytes(), &root))
+        .filter(|d| d.whole)
+        .ok_or_else(|| spec_error(text, "it begins as JSON and is none".into()))?;
+    spec.kind = Kind::Json;
+    spec.template = None;
+    for m in &doc.members {
+        let value = String::from_utf8_lossy(m.value.bytes());
+        let Some(variable) = value.strip_prefix('$') else {
+            continue;
+        };
+        let word = match compile::nginx_variable(variable) {
+            columns::Column::Client => "client".to_string(),
+            columns::Column::ForwardedFor => "forwarded-for".into(),
+            columns::Column::Time(_) => "time".into(),
+            columns::Column::Request => "request".into(),
+            columns::Column::Method => "method".into(),
+            columns::Column::Url => "url".into(),
+            columns::Column::Path => "path".into(),
+            columns::Column::Query => "query".into(),
+            columns::Column::Status => "status".into(),
+            columns::Column::Host => "host".into(),
+            columns::Column::Scheme => "scheme".into(),
+            columns::Column::Referer => "referer".into(),
+            columns::Column::UserAgent => "user-agent".into(),
+            columns::Column::Cookies => "cookies".into(),
+            columns::Column::Header(n) => format!("header:{n}"),
+            columns::Column::Named(n) => format!("named:{n}"),
+            columns::Column::Body => "body".into(),
+            _ => continue,
+        };
+        spec.map.entry(word).or_default().push(m.path.to_string());
+        spec.require.push(vec![m.path.to_string()]);
+    }
+    if spec.map.is_empty() {
+        return Err(spec_error(text, "it has no variable that is known".into()));
+    }
+    Ok(())
+}
+
+/// How a line was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineFormat {
+    /// Index into the catalogue.
+    pub format: u16,
+    /// What was around it.
+    pub wrapper: Option<&'static str>,
+}
+
+/// Reads the lines of one source in order. Its state is the `#Fields` in force.
+#[derive(Clone, Debug)]
+pub struct LineReader<'c> {
+    catalogue: &'c Catalogue,
+    /// The columns in force; `None` before a header.
+    pub fields: Option<Arc<w3c::Fields>>,
+    /// Whether the source is one that has headers.
+    pub headers: bool,
+}
+
+/// How many wrappers are peeled off one line.
+const MAX_WRAPPERS: u8 = 3;
+
+/// Gives the record on, with `time` where it has none.
+fn timed(record: &Record, time: Option<Text>, visit: &mut dyn FnMut(&Record)) {
+    match time {
+        Some(time) if record.time.is_none() && record.instant.is_none() => {
+            let mut timed = record.clone();
+            timed.time = Some((time, crate::time::TimeForm::Auto));
+            visit(&timed);
+        }
+        _ => visit(record),
+    }
+}
+
+impl<'c> LineReader<'c> {
+    /// A reader for a source whose head says whether it has `#Fields`.
+    pub fn new(catalogue: &'c Catalogue, headers: bool) -> Self {
+        LineReader {
+            catalogue,
+            fields: None,
+            headers,
+        }
+    }
+
+    /// Reads one line (without its line end), calling `visit` for the record in it; `None` where it holds none.
+    pub fn read(&mut self, line: Text, visit: &mut dyn FnMut(&Record)) -> Option<LineFormat> {
+        let bytes = line.bytes();
+        let line = if bytes.ends_with(b"\r") {
+            line.to(bytes.len() - 1)
+        } else {
+            line
+        };
+        if line.bytes().iter().all(u8::is_ascii_whitespace) {
+            return None;
+        }
+        if self.headers && line.bytes()[0] == b'#' {
+            if let Some(fields) = w3c::Fields::parse(line.bytes()) {
+                self.fields = Some(Arc::new(fields));
+                return None;
+            }
+            if [
+                &b"#Software"[..],
+                b"#Version",
+                b"#Date",
+                b"#Remark",
+                b"#Start-Date",
+                b"#End-Date",
+            ]
+            .iter()
+            .any(|h| line.bytes().starts_with(h))
+            {
+                return None;
+            }
+        }
+        Some(self.line(line, 0, None, visit))
+    }
+
+    fn line(
+        &self,
+        line: Text,
+        depth: u8,
+        wrapper: Option<&'static str>,
+        visit: &mut dyn FnMut(&Record),
+    ) -> LineFormat {
+        let c = self.catalogue;
+        let done = |format: u16| LineFormat { format, wrapper };
+        let first = line.bytes().first().copied().unwrap_or_default();
+        if let Some(user) = c.user
+            && let Some(n) = self.user(user, line, visit)
+        {
+            return done(n);
+        }
+        if let Some(fields) = &self.fields
+            && first != b'#'
+            && depth == 0
+        {
+            let id = match fields.writer {
+                w3c::Writer::Iis => "iis-w3c",
+                w3c::Writer::Cloudfront => "cloudfront",
+                w3c::Writer::Httperr => "iis-httperr",
+                w3c::Writer::Other => "w3c",
+            };
+            if let Some(n) = c.index(id)
+                && fields.read(line, n, visit)
+            {
+                return done(n);
+            }
+        }
+        if matches!(first, b'{' | b'[')
+            && let Some(found) = self.json(line, depth, wrapper, visit)
+        {
+            return found;
+        }
+        // Nothing else looks like a container runtime's line, which any template could be inside of.
+        if depth < MAX_WRAPPERS && wrapper::cri_partial(line.bytes()).is_some() {
+            return self
+                .wrapped(line, depth, wrapper, visit)
+                .unwrap_or(done(c.by_kind(Kind::Text)));
+        }
+        for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
+            for &n in &c.templates {
+                if let Reader::Template(t) = &c.get(n).reader
+                    && Some(n) != c.user
+                    && t.read(line, fit, n, visit)
+                {
+                    return done(n);
+                }
+            }
+        }
+        if depth < MAX_WRAPPERS
+            && let Some(found) = self.wrapped(line, depth, wrapper, visit)
+        {
+            return found;
+        }
+        for (n, format) in c.formats.iter().enumerate() {
+            let n = n as u16;
+            let read = match (&format.reader, format.spec.kind) {
+                (Reader::Logfmt(l), _) => l.read(line, n, visit),
+                (_, Kind::ErrorLog) => message::error_log(line, n, visit),
+                (_, Kind::Arcgis) => message::arcgis(line, n, visit),
+                (_, Kind::HttpMessage) => message::http_message(line, n, visit),
+                _ => false,
+            };
+            if read {
+                return done(n);
+            }
+        }
+        let text = c.by_kind(Kind::Text);
+        let mut record = Record {
+            format: text,
+            ..Record::default()
+        };
+        record.push(Field::Text, Content::Text(line));
+        visit(&record);
+        done(text)
+    }
+
+    /// Peels a wrapper off and reads what is inside, which has the wrapper's time where it has none of its own.
+    fn wrapped(
+        &self,
+        line: Text,
+        depth: u8,
+        wrapper: Option<&'static str>,
+        visit: &mut dyn FnMut(&Record),
+    ) -> Option<LineFormat> {
+        let w = wrapper::text(line)?;
+        let around = if depth == 0 { Some(w.wrapper) } else { wrapper };
+        Some(self.line(w.inner, depth + 1, around, &mut |r| timed(r, w.time, visit)))
+    }
+
+    /// The user's own format; `None` where the line does not fit it.
+    fn user(&self, n: u16, line: Text, visit: &mut dyn FnMut(&Record)) -> Option<u16> {
+        let read = match &self.catalogue.get(n).reader {
+            Reader::Template(t) => [Fit::Exact, Fit::Extra, Fit::Relaxed]
+                .into_iter()
+                .any(|fit| t.read(line, fit, n, visit)),
+            Reader::Json(map) => json::read(line)
+                .filter(|doc| map.fits(doc))
+                .map(|doc| map.read(&doc, n, visit))
+                .is_some(),
+            Reader::Logfmt(l) => l.read(line, n, visit),
+            Reader::Builtin => false,
+        };
+        read.then_some(n)
+    }
+
+    fn json(
+        &self,
+        line: Text,
+        depth: u8,
+        wrapper: Option<&'static str>,
+        visit: &mut dyn FnMut(&Record),
+    ) -> Option<LineFormat> {
+        let c = self.catalogue;
+        let doc = json::read(line)?;
+        // `[2026-01-01T…] "GET …` is no array, and `{"a":1} more` no line of JSON; a cut-off object is one.
+        let rest = line.bytes().get(doc.end..).unwrap_or_default();
+        let all = doc.whole && rest.iter().all(u8::is_ascii_whitespace);
+        let cut = !doc.whole && line.bytes()[0] == b'{' && doc.members.len() >= 2;
+        if doc.members.is_empty() || !(all || cut) {
+            return None;
+        }
+        if depth < MAX_WRAPPERS
+            && let Some(w) = wrapper::json(&doc)
+        {
+            let around = if depth == 0 { Some(w.wrapper) } else { wrapper };
+            let decoded = Coding::Json.decode(w.inner.bytes());
+            let base = Base::Decoded {
+                from: w.inner,
+                coding: Coding::Json,
+            };
+            let inner = if matches!(decoded, std::borrow::Cow::Borrowed(_)) {
+                w.inner
+            } else {
+                Text::new(&decoded, &base)
+            };
+            let trimmed = inner
+                .bytes()
+                .iter()
+                .rposition(|b| !b"\r\n".contains(b))
+                .map_or(inner, |p| inner.to(p + 1));
+            return Some(self.line(trimmed, depth + 1, around, &mut |r| timed(r, w.time, visit)));
+        }
+        for &n in &c.json {
+            if let Reader::Json(map) = &c.get(n).reader
+                && map.fits(&doc)
+            {
+                map.read(&doc, n, visit);
+                return Some(LineFormat { format: n, wrapper });
+            }
+        }
+        let n = c.by_kind(Kind::AnyJson);
+        if let Reader::Json(map) = &c.get(n).reader {
+            map.read(&doc, n, visit);
+        }
+        Some(LineFormat { format: n, wrapper })
+    }
+}

@@ -1,0 +1,78 @@
+//! What a source is, told from its head: the format that most of its lines have, and whether it has `#Fields`.
+//! This names the source in reports; each line is still read for itself.
+
+use super::{Catalogue, Kind, LineFormat, LineReader};
+use crate::text::{Base, Text};
+use std::collections::HashMap;
+
+/// Bytes of a source's head that are looked at.
+pub const HEAD: usize = 64 << 10;
+
+/// Lines of it that are looked at.
+const LINES: usize = 200;
+
+/// What the head tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sniffed {
+    /// The format of most lines; `None` where there is no line.
+    pub format: Option<LineFormat>,
+    /// Whether `#Fields` lines are headers here.
+    pub headers: bool,
+    /// Whether lines have to be read in order because some are pieces of longer ones.
+    pub in_order: bool,
+}
+
+/// Looks at `head`, the first bytes of a decompressed source.
+pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
+    let head = &head[..head.len().min(HEAD)];
+    let headers = has_fields(head);
+    let mut reader = LineReader::new(catalogue, headers);
+    let mut counts: HashMap<(u16, Option<&'static str>), usize> = HashMap::new();
+    let mut in_order = false;
+    let base = Base::Source { offset: 0 };
+    let all = Text::new(head, &base);
+    let mut at = 0;
+    for _ in 0..LINES {
+        if at >= head.len() {
+            break;
+        }
+        let end = memchr::memchr(b'\n', &head[at..]).map_or(head.len(), |n| at + n);
+        let cut = end == head.len() && head.len() == HEAD;
+        let line = all.slice(at..end);
+        at = end + 1;
+        if cut && !counts.is_empty() {
+            break;
+        }
+        in_order |= super::wrapper::cri_partial(line.bytes()).is_some();
+        if let Some(found) = reader.read(line, &mut |_| {}) {
+            *counts.entry((found.format, found.wrapper)).or_default() += 1;
+        }
+    }
+    // What is text says nothing where something else was recognised.
+    let plain = |n: u16| {
+        matches!(
+            catalogue.get(n).spec.kind,
+            Kind::Text | Kind::AnyJson | Kind::HttpMessage
+        )
+    };
+    let best = counts
+        .into_iter()
+        .max_by_key(|&((n, wrapper), count)| (!plain(n), count, std::cmp::Reverse((n, wrapper))));
+    let format = best.map(|((format, wrapper), _)| LineFormat { format, wrapper });
+    Sniffed {
+        format,
+        headers,
+        in_order,
+    }
+}
+
+/// Whether a line of `head` is a `#Fields` header.
+pub fn has_fields(head: &[u8]) -> bool {
+    memchr::memmem::find_iter(head, b"Fields:").any(|at| {
+        let line = memchr::memrchr(b'\n', &head[..at]).map_or(0, |n| n + 1);
+        let before = head[line..at]
+            .strip_prefix(b"\xEF\xBB\xBF")
+            .unwrap_or(&head[line..at]);
+        matches!(before, b"#" | b"# ")
+    })
+}

@@ -1,0 +1,83 @@
+//! The gate: which findings fail a run, and what the process says of it to its caller.
+
+use crate::report::model::{Report, Status};
+use crate::rule::Severity;
+use std::fmt;
+use std::str::FromStr;
+
+/// From which severity on a finding fails the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// From this one on.
+    At(Severity),
+    /// None does.
+    Never,
+}
+
+impl Threshold {
+    /// Whether a finding of that severity fails the run.
+    pub fn fails(self, severity: Severity) -> bool {
+        matches!(self, Threshold::At(least) if severity >= least)
+    }
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Threshold::At(s) => f.write_str(s.as_str()),
+            Threshold::Never => f.write_str("never"),
+        }
+    }
+}
+
+impl FromStr for Threshold {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        if s == "never" {
+            return Ok(Threshold::Never);
+        }
+        let found = Severity::ALL.iter().find(|x| x.as_str() == s);
+        found
+            .map(|s| Threshold::At(*s))
+            .ok_or_else(|| format!("{s:?} is none of info, low, medium, high, critical, never"))
+    }
+}
+
+/// What a run tells its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing at or over the threshold: 0.
+    Clean,
+    /// Findings at or over it: 1.
+    Failing,
+    /// Usage or configuration error, or an incomplete scan that nobody allowed: 2.
+    Incomplete,
+}
+
+impl Outcome {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Outcome::Clean => 0,
+            Outcome::Failing => 1,
+            Outcome::Incomplete => 2,
+        }
+    }
+
+    /// The outcome of a report. Findings at the threshold win over incompleteness, which wins over cleanness; a
+    /// run that read nothing of what it was asked to is incomplete even where that was allowed.
+    pub fn of(report: &Report, allow_partial: bool) -> Outcome {
+        let read = report
+            .sources
+            .iter()
+            .any(|s| matches!(s.status, Status::Complete | Status::Partial | Status::Ignored));
+        if report.gate.failing > 0 {
+            Outcome::Failing
+        } else if !(report.summary.complete || allow_partial && read) {
+            Outcome::Incomplete
+        } else {
+            Outcome::Clean
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Inputs: what the user named becomes sources in a fixed order, and sources become runs of whole lines.
+
+pub mod lines;
+pub mod magic;
+pub mod open;
+pub mod walk;
+
+pub use walk::{Candidate, Found, Selection, discover};

@@ -1,0 +1,215 @@
+//! Opening: compressed bytes become plain ones, archives their members, each told by content. Streams are read
+//! once, front to back, in bounded memory.
+
+use super::magic::{self, Magic};
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Buffer between a file and its decompressor, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// How deep compression and archives may be nested.
+pub const MAX_NESTING: usize = 6;
+
+/// A reader that shows its first bytes without taking them.
+pub struct Peek<R> {
+    inner: BufReader<R>,
+    head: Vec<u8>,
+    given: usize,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Peek<R> {
+    /// Reads up to [`magic::LENGTH`] bytes ahead, but waits for no more than it takes to tell: a line of a log that
+    /// is being written has to be scanned before the next one comes.
+    pub fn new(inner: R) -> Self {
+        let mut inner = BufReader::with_capacity(BUFFER, inner);
+        let mut head = vec![0; magic::LENGTH];
+        let mut filled = 0;
+        let mut error = None;
+        while filled < head.len() {
+            match inner.read(&mut head[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    error = Some(e);
+                    break;
+                }
+            }
+            if magic::tell(&head[..filled]) != Magic::Data || head[..filled].contains(&b'\n') {
+                break;
+            }
+        }
+        head.truncate(filled);
+        Peek {
+            inner,
+            head,
+            given: 0,
+            error,
+        }
+    }
+
+    /// What the first bytes say.
+    pub fn magic(&self) -> Magic {
+        magic::tell(&self.head)
+    }
+}
+
+impl<R: Read> Read for Peek<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.given < self.head.len() {
+            let n = (self.head.len() - self.given).min(buf.len());
+            buf[..n].copy_from_slice(&self.head[self.given..self.given + n]);
+            self.given += n;
+            return Ok(n);
+        }
+        match self.error.take() {
+            Some(e) => Err(e),
+            None => self.inner.read(buf),
+        }
+    }
+}
+
+impl<R: Read> BufRead for Peek<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.given < self.head.len() {
+            return Ok(&self.head[self.given..]);
+        }
+        match self.error.take() {
+            Some(e) => Err(e),
+            None => self.inner.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        if self.given < self.head.len() {
+            self.given += n;
+        } else {
+            self.inner.consume(n);
+        }
+    }
+}
+
+/// The input given back.
+type NotCompressed<'r> = Peek<Box<dyn Read + 'r>>;
+
+/// A decompressor for `magic` over `input`; `None` where it is no compression. All members of a file are read.
+pub fn decompress<'r>(
+    magic: Magic,
+    input: Peek<Box<dyn Read + 'r>>,
+) -> Result<(&'static str, Box<dyn Read + 'r>), NotCompressed<'r>> {
+    Ok(match magic {
+        Magic::Gzip => ("gzip", Box::new(flate2::bufread::MultiGzDecoder::new(input))),
+        Magic::Bzip2 => ("bzip2", Box::new(bzip2::bufread::MultiBzDecoder::new(input))),
+        Magic::Xz => ("xz", Box::new(lzma_rust2::XzReader::new(input, true))),
+        Magic::Zstd => match zstd::stream::read::Decoder::with_buffer(input) {
+            Ok(d) => ("zstd", Box::new(d)),
+            Err(e) => ("zstd", Box::new(Failing(Some(e)))),
+        },
+        _ => return Err(input),
+    })
+}
+
+/// Gives its error at the first read.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// UTF-16 with a byte order mark, as UTF-8. A lone surrogate becomes the replacement character.
+pub struct Utf16<R> {
+    inner: R,
+    big_endian: bool,
+    raw: Vec<u8>,
+    out: Vec<u8>,
+    given: usize,
+    done: bool,
+}
+
+impl<R: Read> Utf16<R> {
+    /// `inner` stands after the byte order mark.
+    pub fn new(inner: R, big_endian: bool) -> Self {
+        Utf16 {
+            inner,
+            big_endian,
+            raw: Vec::new(),
+            out: Vec::new(),
+            given: 0,
+            done: false,
+        }
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        let keep = self.raw.len();
+        self.raw.resize(keep + BUFFER, 0);
+        let n = self.inner.read(&mut self.raw[keep..])?;
+        self.raw.truncate(keep + n);
+        self.done = n == 0;
+        self.out.clear();
+        self.given = 0;
+        let unit = |p: &[u8]| {
+            if self.big_endian {
+                u16::from_be_bytes([p[0], p[1]])
+            } else {
+                u16::from_le_bytes([p[0], p[1]])
+            }
+        };
+        let mut units: Vec<u16> = self.raw.chunks_exact(2).map(unit).collect();
+        // A pair that is cut in two waits for its other half.
+        let waits = !self.done && units.last().is_some_and(|u| (0xD800..0xDC00).contains(u));
+        if waits {
+            units.pop();
+        }
+        let used = units.len() * 2;
+        for c in char::decode_utf16(units) {
+            let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+            self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        self.raw.drain(..used);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Utf16<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.out.len() {
+            if self.done {
+                return Ok(0);
+            }
+            self.refill()?;
+        }
+        let n = (self.out.len() - self.given).min(buf.len());
+        buf[..n].copy_from_slice(&self.out[self.given..self.given + n]);
+        self.given += n;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf16_becomes_utf8_whatever_the_cuts() {
+        let text = "a😀é\nb";
+        let mut raw: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        raw.extend([0xD8, 0x00]);
+        struct OneByte<'a>(&'a [u8]);
+        impl Read for OneByte<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                let Some((&b, rest)) = self.0.split_first() else {
+                    return Ok(0);
+                };
+                buf[0] = b;
+                self.0 = rest;
+                Ok(1)
+            }
+        }
+        let mut out = String::new();
+        Utf16::new(OneByte(&raw), true).read_to_string(&mut out).unwrap();
+        assert_eq!(out, "a😀é\nb\u{FFFD}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What differs by platform, all of it: positioned reads, files that only their owner can read, and what a
+//! file is. Each function is written for Unix and for Windows.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Reads into `buf` from `offset`, without moving any cursor; 0 at the end.
+#[cfg(unix)]
+pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    loop {
+        match file.read_at(buf, offset) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads into `buf` from `offset`; 0 at the end. The cursor moves, which no caller relies on.
+#[cfg(windows)]
+pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::os::windows::fs::FileExt;
+    file.seek_read(buf, offset)
+}
+
+/// Opens for reading while others write, rename or delete.
+#[cfg(unix)]
+pub fn open_shared(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).open(path)
+}
+
+/// Opens for reading while others write, rename or delete.
+#[cfg(windows)]
+pub fn open_shared(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const SHARE_READ_WRITE_DELETE: u32 = 1 | 2 | 4;
+    OpenOptions::new()
+        .read(true)
+        .share_mode(SHARE_READ_WRITE_DELETE)
+        .open(path)
+}
+
+/// What a directory entry is, beside files and directories.
+#[cfg(unix)]
+pub fn special(meta: &Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let t = meta.file_type();
+    if t.is_fifo() {
+        Some("a pipe")
+    } else if t.is_socket() {
+        Some("a socket")
+    } else if t.is_char_device() || t.is_block_device() {
+        Some("a device")
+    } else {
+        None
+    }
+}
+
+/// What a directory entry is, beside files and directories: Windows has no such entries.
+#[cfg(windows)]
+pub fn special(_: &Metadata) -> Option<&'static str> {
+    None
+}
+
+/// Whether others than the owner can read a file.
+#[cfg(unix)]
+pub fn readable_by_others(meta: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    meta.mode() & 0o077 != 0
+}
+
+/// Whether others than the owner can read a file; on Windows the access list decides, which is not looked at.
+#[cfg(windows)]
+pub fn readable_by_others(_: &Metadata) -> bool {
+    false
+}

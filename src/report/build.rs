@@ -1,0 +1,309 @@
+//! From the merged aggregate to the report: everything here depends on merged state alone, so that parts and
+//! the whole give the same.
+
+use super::model::*;
+use crate::advice::{Book, Case};
+use crate::detect::liveness::State as Life;
+use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel};
+use crate::format::Catalogue;
+use crate::gate::Threshold;
+use crate::record::Surface;
+use crate::rule::severity::Basis;
+use crate::rule::{Confidence, RuleSet, Severity};
+use crate::secret::hex16;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// What a report is built from.
+pub struct BuildInput<'a> {
+    /// What was found; settled.
+    pub aggregate: Aggregate,
+    /// The rules of the run.
+    pub rules: &'a RuleSet,
+    /// The formats of the run.
+    pub formats: &'a Catalogue,
+    /// The advice.
+    pub advice: &'a Book,
+    /// What was read; any order.
+    pub sources: Vec<Source>,
+    /// What else has to be said; any order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The clock.
+    pub clock: crate::time::Instant,
+    /// The gate's threshold.
+    pub fail_on: Threshold,
+    /// Findings under it are hidden, and change nothing else.
+    pub min_severity: Severity,
+    /// Findings under it count for nothing.
+    pub min_confidence: Confidence,
+    /// What tells parts apart that can be joined from those that cannot.
+    pub identity: Identity,
+}
+
+/// The credentials that a report lists, at most, and how many of them for being busy alone.
+const CREDENTIALS: usize = 1_000;
+const BUSIEST: usize = 100;
+
+/// Builds the report.
+pub fn build(input: BuildInput) -> Report {
+    let mut sources = input.sources;
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut diagnostics = input.diagnostics;
+    diagnostics.sort();
+    diagnostics.dedup();
+    let sure = |f: &Finding| f.confidence >= input.min_confidence;
+    let all: Vec<(&FindingKey, &Finding)> = input.aggregate.findings().filter(|(_, f)| sure(f)).collect();
+    let mut findings: Vec<FindingReport> = all
+        .iter()
+        .map(|(key, f)| {
+            finding(
+                key,
+                f,
+                input.rules,
+                input.formats,
+                input.advice,
+                input.aggregate.level_of(key),
+            )
+        })
+        .collect();
+    findings.sort_by(|a, b| {
+        (Reverse(a.severity), Reverse(a.exposures), &a.id).cmp(&(
+            Reverse(b.severity),
+            Reverse(b.exposures),
+            &b.id,
+        ))
+    });
+    let failing = findings
+        .iter()
+        .filter(|f| input.fail_on.fails(f.severity))
+        .count() as u64;
+    let mut by_severity: BTreeMap<Severity, u64> = Severity::ALL.iter().map(|s| (*s, 0)).collect();
+    for f in &findings {
+        *by_severity.entry(f.severity).or_default() += 1;
+    }
+    let (credentials, credentials_estimated) = input.aggregate.credential_count();
+    let (clients, clients_estimated) = input.aggregate.client_count();
+    let mut estimated = Vec::new();
+    if credentials_estimated {
+        estimated.push("credentials");
+    }
+    if clients_estimated {
+        estimated.push("clients");
+    }
+    let summary = Summary {
+        sources: sources.len() as u64,
+        bytes: sources.iter().map(|s| s.bytes).sum(),
+        records: sources.iter().map(|s| s.records).sum(),
+        exposures: findings.iter().map(|f| f.exposures).sum(),
+        findings: findings.len() as u64,
+        credentials,
+        clients,
+        by_severity,
+        suppressed: 0,
+        complete: sources
+            .iter()
+            .all(|s| matches!(s.status, Status::Complete | Status::Ignored)),
+        estimated,
+    };
+    let credentials = credentials_of(&input.aggregate, input.rules, &findings);
+    findings.retain(|f| f.severity >= input.min_severity);
+    Report {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool {
+            name: "plainsight",
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        clock: input.clock,
+        gate: Gate {
+            fail_on: input.fail_on.to_string(),
+            failing,
+        },
+        summary,
+        sources,
+        findings,
+        credentials,
+        diagnostics,
+        state: State {
+            identity: input.identity,
+            aggregate: input.aggregate.into_wire(),
+        },
+    }
+}
+
+fn finding(
+    key: &FindingKey,
+    f: &Finding,
+    rules: &RuleSet,
+    formats: &Catalogue,
+    advice: &Book,
+    level: FoldLevel,
+) -> FindingReport {
+    let rule = &rules.rules[usize::from(key.rule)].spec;
+    let mut servers: Vec<String> = Vec::new();
+    for format in &f.formats {
+        for s in &formats.get(*format).spec.servers {
+            if !servers.contains(s) {
+                servers.push(s.clone());
+            }
+        }
+    }
+    let hint = f
+        .evidence
+        .iter()
+        .any(|e| e.source.contains("apache") || e.source.contains("httpd"));
+    let nginx = f.evidence.iter().any(|e| e.source.contains("nginx"));
+    // Both write the same line; the folder often tells which.
+    if hint != nginx && servers.iter().any(|s| s == "nginx") && servers.iter().any(|s| s == "apache") {
+        let drop = if hint { "nginx" } else { "apache" };
+        servers.retain(|s| s != drop && s != "tomcat");
+    }
+    let name = if level == FoldLevel::Names {
+        crate::url::route::MANY
+    } else {
+        &key.name
+    };
+    let case = Case {
+        rule,
+        surface: key.surface,
+        field: key.field,
+        name,
+        host: key.host.as_deref(),
+        route: key.route.as_deref(),
+        servers: &servers,
+    };
+    let (credentials, credentials_estimated) = f.credentials.count();
+    let (clients, clients_estimated) = f.clients.count();
+    let mut estimated = Vec::new();
+    if credentials_estimated {
+        estimated.push("credentials");
+    }
+    if clients_estimated {
+        estimated.push("clients");
+    }
+    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx", "unknown"];
+    FindingReport {
+        id: hex16(key.id(&rule.id)),
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        category: rule.category,
+        severity: f.severity,
+        severity_basis: Basis(f.basis).texts(),
+        confidence: f.confidence,
+        surface: key.surface,
+        field: key.field,
+        part: key.part,
+        name: key.name.to_string(),
+        via: key.via.iter().map(|v| v.to_string()).collect(),
+        // Several schemes under one finding: the worst is told.
+        scheme: match f.schemes {
+            0 => None,
+            s if s & 1 != 0 => Some("http"),
+            s if s & 2 != 0 => Some("https"),
+            _ => Some("other"),
+        },
+        host: key.host.as_deref().map(str::to_string),
+        site: key.site.as_deref().map(str::to_string),
+        route: key.route.as_deref().map(str::to_string),
+        leaked_to: f.leaked_to.iter().map(|h| h.to_string()).collect(),
+        exposures: f.exposures,
+        credentials,
+        clients,
+        estimated,
+        first_seen: f.first,
+        last_seen: f.last,
+        statuses: classes
+            .iter()
+            .zip(f.statuses)
+            .filter(|(_, n)| *n > 0)
+            .map(|(c, n)| (*c, n))
+            .collect(),
+        liveness: LivenessReport {
+            state: f.worst(),
+            until: f.until,
+            basis: f.liveness_basis.to_string(),
+            counts: Life::ALL
+                .iter()
+                .map(|s| (*s, f.liveness[*s as usize]))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+        },
+        signs: Vec::new(),
+        evidence: f
+            .evidence
+            .iter()
+            .map(|e| EvidenceReport {
+                source: e.source.to_string(),
+                position: e.position.into(),
+                offset: e.offset,
+                time: e.time,
+                client: e.client.as_deref().map(str::to_string),
+                method: e.method.as_deref().map(str::to_string),
+                status: e.status,
+                excerpt: e.excerpt.to_string(),
+                span: e.span,
+                credential: Preview {
+                    preview: e.preview.to_string(),
+                    length: e.length,
+                    fingerprint: e.fingerprint,
+                },
+            })
+            .collect(),
+        advice: advice.advise(&case),
+        references: rule.references.clone(),
+        baseline: "new",
+    }
+}
+
+fn credentials_of(
+    aggregate: &Aggregate,
+    rules: &RuleSet,
+    findings: &[FindingReport],
+) -> Vec<CredentialReport> {
+    let known: std::collections::HashSet<&str> = findings.iter().map(|f| f.id.as_str()).collect();
+    let mut all: Vec<(bool, CredentialReport)> = aggregate
+        .credentials()
+        .map(|(fingerprint, c)| {
+            // Each of its findings stands under the id of the level to which it was folded: the first that is there.
+            let mut ids: Vec<String> = c
+                .findings
+                .iter()
+                .filter_map(|ids| {
+                    ids.iter()
+                        .map(|id| hex16(*id))
+                        .find(|id| known.contains(id.as_str()))
+                })
+                .collect();
+            ids.sort();
+            ids.dedup();
+            let clients = c.clients.count().0;
+            let surfaces: Vec<Surface> = Surface::ALL
+                .iter()
+                .copied()
+                .filter(|s| c.surfaces & (1 << *s as u8) != 0)
+                .collect();
+            let followed = ids.len() > 1 || surfaces.len() > 1 || clients > 1;
+            let report = CredentialReport {
+                fingerprint,
+                kind: rules.rules[usize::from(c.rule)].spec.category,
+                exposures: c.exposures,
+                findings: ids,
+                surfaces,
+                clients,
+                first_seen: c.first,
+                last_seen: c.last,
+                liveness: LivenessReport {
+                    state: c.state,
+                    until: c.until,
+                    basis: c.basis.to_string(),
+                    counts: BTreeMap::new(),
+                },
+            };
+            (followed, report)
+        })
+        .filter(|(_, c)| !c.findings.is_empty())
+        .collect();
+    all.sort_by_key(|(followed, c)| (Reverse(*followed), Reverse(c.exposures), c.fingerprint));
+    let busy = all.iter().take_while(|(followed, _)| *followed).count();
+    all.truncate((busy + BUSIEST).min(CREDENTIALS));
+    all.into_iter().map(|(_, c)| c).collect()
+}

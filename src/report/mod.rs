@@ -1,0 +1,11 @@
+//! Reports: the model that every output is written from, and one file for each output.
+
+mod build;
+pub mod json;
+pub mod model;
+pub mod ndjson;
+pub mod safe;
+pub mod table;
+
+pub use build::{BuildInput, build};
+pub use model::Report;

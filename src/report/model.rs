@@ -1,0 +1,307 @@
+//! The report as JSON has it (schema_version 1, `rules/report.schema.json`). Names of keys are a contract:
+//! additions are allowed, renames are not.
+
+use crate::detect::liveness::State as Life;
+use crate::finding::Position;
+use crate::record::{Field, Part, Surface};
+use crate::rule::{Category, Confidence, Severity};
+use crate::secret::Fingerprint;
+use crate::time::Instant;
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// The version of the contract.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A time as RFC 3339 in UTC.
+fn time<S: Serializer>(t: &Instant, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(t)
+}
+
+fn maybe_time<S: Serializer>(t: &Option<Instant>, s: S) -> Result<S::Ok, S::Error> {
+    match t {
+        Some(t) => s.collect_str(t),
+        None => s.serialize_none(),
+    }
+}
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// What was taken for now.
+    #[serde(serialize_with = "time")]
+    pub clock: Instant,
+    /// What the exit code followed.
+    pub gate: Gate,
+    /// Counts.
+    pub summary: Summary,
+    /// What was read, in order of names.
+    pub sources: Vec<Source>,
+    /// What was found: by severity, then exposures, then id.
+    pub findings: Vec<FindingReport>,
+    /// Values seen in several places, and the busiest.
+    pub credentials: Vec<CredentialReport>,
+    /// What else has to be said.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What `merge` needs.
+    pub state: State,
+}
+
+/// What `merge` needs: keyed hashes only.
+#[derive(Debug, Serialize)]
+pub struct State {
+    /// Which parts it can be joined with.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// What was found.
+    pub aggregate: crate::finding::Wire,
+}
+
+/// What has to be equal for two reports to be joined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Version of the state's form.
+    pub version: u32,
+    /// The key's.
+    pub key_id: String,
+    /// The rules', selection included.
+    pub rules_digest: String,
+    /// That of the options that change what is found or shown.
+    pub options_digest: String,
+}
+
+/// What wrote the report.
+#[derive(Debug, Serialize)]
+pub struct Tool {
+    /// `plainsight`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The gate's outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gate {
+    /// The threshold; `never` where there is none.
+    pub fail_on: String,
+    /// Findings at or over it.
+    pub failing: u64,
+}
+
+/// Counts over the whole run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Sources that were looked at.
+    pub sources: u64,
+    /// Decompressed bytes that were read.
+    pub bytes: u64,
+    /// Lines, entries and rows.
+    pub records: u64,
+    /// Credentials at places.
+    pub exposures: u64,
+    /// Causes.
+    pub findings: u64,
+    /// Distinct credentials.
+    pub credentials: u64,
+    /// Distinct clients.
+    pub clients: u64,
+    /// Findings by severity.
+    pub by_severity: BTreeMap<Severity, u64>,
+    /// Findings that a baseline or an allow entry hides.
+    pub suppressed: u64,
+    /// Whether everything asked for was read whole.
+    pub complete: bool,
+    /// Which of these are estimates.
+    pub estimated: Vec<&'static str>,
+}
+
+crate::record::words! {
+    /// What came of a source.
+    Status {
+        /// Read whole.
+        Complete = "complete",
+        /// Nothing that is read, and nobody asked for it.
+        Ignored = "ignored",
+        /// Read in part.
+        Partial = "partial",
+        /// Not read.
+        Skipped = "skipped",
+    }
+}
+
+/// One input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name: path, `outer!inner`, or `-`.
+    pub path: String,
+    /// Kind of place.
+    pub surface: Surface,
+    /// Format of most of it; null where there was nothing.
+    pub format: Option<String>,
+    /// Compression, outermost first.
+    pub compression: Option<String>,
+    /// Decompressed bytes.
+    pub bytes: u64,
+    /// Lines, entries or rows.
+    pub records: u64,
+    /// Of those that were looked into, how many no format explains: they were scanned as text.
+    pub unparsed: u64,
+    /// Exposures in it.
+    pub exposures: u64,
+    /// What came of it.
+    pub status: Status,
+    /// Why it is not complete.
+    pub problem: Option<String>,
+}
+
+/// One cause.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)] // the keys are documented in the schema
+pub struct FindingReport {
+    pub id: String,
+    pub rule: String,
+    pub title: String,
+    pub category: Category,
+    pub severity: Severity,
+    pub severity_basis: Vec<&'static str>,
+    pub confidence: Confidence,
+    pub surface: Surface,
+    pub field: Field,
+    pub part: Part,
+    pub name: String,
+    pub via: Vec<String>,
+    pub scheme: Option<&'static str>,
+    pub host: Option<String>,
+    /// Without a host, the stem of the source's name: it stands for the site.
+    pub site: Option<String>,
+    pub route: Option<String>,
+    pub leaked_to: Vec<String>,
+    pub exposures: u64,
+    pub credentials: u64,
+    pub clients: u64,
+    pub estimated: Vec<&'static str>,
+    #[serde(serialize_with = "maybe_time")]
+    pub first_seen: Option<Instant>,
+    #[serde(serialize_with = "maybe_time")]
+    pub last_seen: Option<Instant>,
+    pub statuses: BTreeMap<&'static str, u64>,
+    pub liveness: LivenessReport,
+    pub signs: Vec<serde_json::Value>,
+    pub evidence: Vec<EvidenceReport>,
+    pub advice: Vec<crate::advice::Given>,
+    pub references: Vec<String>,
+    pub baseline: &'static str,
+}
+
+/// What is known of a life.
+#[derive(Clone, Debug, Serialize)]
+pub struct LivenessReport {
+    /// The worst state.
+    pub state: Life,
+    /// The latest end of that state.
+    #[serde(serialize_with = "maybe_time")]
+    pub until: Option<Instant>,
+    /// What it was read from.
+    pub basis: String,
+    /// Exposures by state.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<Life, u64>,
+}
+
+/// One exposure, redacted.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct EvidenceReport {
+    pub source: String,
+    #[serde(flatten)]
+    pub position: PositionReport,
+    pub offset: u64,
+    #[serde(serialize_with = "maybe_time")]
+    pub time: Option<Instant>,
+    pub client: Option<String>,
+    pub method: Option<String>,
+    pub status: Option<u16>,
+    pub excerpt: String,
+    pub span: (u32, u32),
+    pub credential: Preview,
+}
+
+/// `line`, `entry` or `row`.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum PositionReport {
+    Line(u64),
+    Entry(u64),
+    Row(i64),
+}
+
+impl From<Position> for PositionReport {
+    fn from(p: Position) -> Self {
+        match p {
+            Position::Line(n) => PositionReport::Line(n),
+            Position::Entry(n) => PositionReport::Entry(n),
+            Position::Row(n) => PositionReport::Row(n),
+        }
+    }
+}
+
+/// What may be told of a credential.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Preview {
+    pub preview: String,
+    pub length: u64,
+    #[serde(serialize_with = "fingerprint")]
+    pub fingerprint: Fingerprint,
+}
+
+/// As 16 hexadecimal digits.
+pub fn fingerprint<S: Serializer>(f: &Fingerprint, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(f)
+}
+
+/// One value, wherever it was seen.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct CredentialReport {
+    #[serde(serialize_with = "fingerprint")]
+    pub fingerprint: Fingerprint,
+    pub kind: Category,
+    pub exposures: u64,
+    pub findings: Vec<String>,
+    pub surfaces: Vec<Surface>,
+    pub clients: u64,
+    #[serde(serialize_with = "maybe_time")]
+    pub first_seen: Option<Instant>,
+    #[serde(serialize_with = "maybe_time")]
+    pub last_seen: Option<Instant>,
+    pub liveness: LivenessReport,
+}
+
+crate::record::words! {
+    /// How much a diagnostic matters.
+    Level {
+        /// Worth knowing.
+        Note = "note",
+        /// Something may be missing.
+        Warning = "warning",
+        /// Something is missing.
+        Error = "error",
+    }
+}
+
+/// Something else to be said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// How much it matters.
+    pub level: Level,
+    /// About which source, if any.
+    pub source: Option<String>,
+    /// What, and what to do.
+    pub message: String,
+}

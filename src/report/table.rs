@@ -1,0 +1,445 @@
+//! The report for a reader at a terminal: the verdict first, then what leaks, where, how often, since when and
+//! what to do, within a screen. Findings of one rule and host that differ only in route are one row here.
+
+use super::Report;
+use super::model::{FindingReport, Status};
+use crate::rule::Severity;
+use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// How the table is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// Rows and steps that fit a screen; JSON has all.
+const ROWS: usize = 25;
+const STEPS: usize = 6;
+const ROUTES: usize = 3;
+
+/// Findings that differ only in route.
+struct Row<'a> {
+    worst: &'a FindingReport,
+    all: Vec<&'a FindingReport>,
+    exposures: u64,
+}
+
+/// Writes the table.
+pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<()> {
+    let mut text = String::new();
+    render(report, style, &mut text);
+    out.write_all(text.as_bytes())
+}
+
+fn render(report: &Report, style: Style, out: &mut String) {
+    let s = &report.summary;
+    let _ = writeln!(out, "{}\n", verdict(report));
+    let rows = rows(&report.findings);
+    let (leaks, notices): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|r| r.worst.severity > Severity::Info);
+    if !leaks.is_empty() {
+        let drawn = table(&leaks, style).to_string();
+        let _ = writeln!(out, "{}", if style.color { coloured(&drawn) } else { drawn });
+        if leaks.len() > ROWS {
+            let _ = writeln!(
+                out,
+                "… and {} more rows; -f json has every finding",
+                leaks.len() - ROWS
+            );
+        }
+        let _ = writeln!(out);
+        steps(&leaks, style, out);
+    }
+    followed(report, out);
+    if !notices.is_empty() {
+        let n: u64 = notices.iter().map(|r| r.exposures).sum();
+        let names: Vec<&str> = notices.iter().map(|r| r.worst.rule.as_str()).collect();
+        let mut names: Vec<&str> = names.into_iter().take(4).collect();
+        names.dedup();
+        let _ = writeln!(
+            out,
+            "Also noted, no leaks: {} times {}.\n",
+            count(n),
+            names.join(", ")
+        );
+    }
+    problems(report, out);
+    let bad = report
+        .sources
+        .iter()
+        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
+        .count();
+    let ignored = report
+        .sources
+        .iter()
+        .filter(|s| s.status == Status::Ignored)
+        .count();
+    let _ = write!(
+        out,
+        "Read {} in {} of {} sources ({})",
+        plural(s.records, "record"),
+        count(s.sources - bad as u64 - ignored as u64),
+        count(s.sources),
+        bytes(s.bytes)
+    );
+    if ignored > 0 {
+        let _ = write!(out, ", {ignored} ignored");
+    }
+    let _ = writeln!(out, "; clock {}.", report.clock);
+    let _ = writeln!(out, "{}", last_line(report));
+}
+
+fn verdict(report: &Report) -> String {
+    let s = &report.summary;
+    let by: Vec<String> = s
+        .by_severity
+        .iter()
+        .rev()
+        .filter(|(v, n)| **n > 0 && **v > Severity::Info)
+        .map(|(v, n)| format!("{n} {v}"))
+        .collect();
+    let leaks: u64 = s
+        .by_severity
+        .iter()
+        .filter(|(v, _)| **v > Severity::Info)
+        .map(|(_, n)| n)
+        .sum();
+    let whole = if s.complete {
+        ""
+    } else {
+        " The scan is INCOMPLETE: see below."
+    };
+    if leaks == 0 {
+        return format!("No credential found in {}.{whole}", plural(s.records, "record"));
+    }
+    let about = if s.estimated.contains(&"credentials") {
+        "about "
+    } else {
+        ""
+    };
+    format!(
+        "{}: {} leaked credential{} at {} place{}, {about}{} distinct value{}.{whole}",
+        by.join(", "),
+        plural(leaks, "kind of").replace("kind ofs", "kinds of"),
+        if leaks == 1 { "" } else { "s" },
+        count(s.exposures),
+        if s.exposures == 1 { "" } else { "s" },
+        count(s.credentials),
+        if s.credentials == 1 { "" } else { "s" },
+    )
+}
+
+fn last_line(report: &Report) -> String {
+    let g = &report.gate;
+    match (g.failing, g.fail_on.as_str()) {
+        (_, "never") => "Gate: off (--fail-on never).".into(),
+        (0, at) if !report.summary.complete => {
+            format!("Gate: open, nothing at {at} or over in what was read, but not all was read.")
+        }
+        (0, at) => format!("Gate: passed, nothing at {at} or over."),
+        (n, at) => format!("Gate: FAILED, {} at {at} or over.", plural(n, "finding")),
+    }
+}
+
+fn rows(findings: &[FindingReport]) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut at = BTreeMap::new();
+    for f in findings {
+        let key = (
+            f.rule.as_str(),
+            f.name.as_str(),
+            f.field.as_str(),
+            f.host.as_deref(),
+            f.site.as_deref(),
+            f.via.as_slice(),
+        );
+        match at.get(&key) {
+            Some(&n) => {
+                let n: usize = n;
+                rows[n].exposures += f.exposures;
+                rows[n].all.push(f);
+            }
+            None => {
+                at.insert(key, rows.len());
+                rows.push(Row {
+                    worst: f,
+                    all: vec![f],
+                    exposures: f.exposures,
+                });
+            }
+        }
+    }
+    rows.sort_by(|a, b| {
+        b.worst
+            .severity
+            .cmp(&a.worst.severity)
+            .then(b.exposures.cmp(&a.exposures))
+    });
+    rows
+}
+
+fn table(rows: &[&Row], style: Style) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(ASCII_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(style.width);
+    table.set_header(["severity", "what, where, what to do", "times", "since"]);
+    for row in rows.iter().take(ROWS) {
+        let f = row.worst;
+        let first = row.all.iter().filter_map(|f| f.first_seen).min();
+        let since = first.map_or("-".to_string(), |t| t.to_string().chars().take(10).collect());
+        table.add_row([f.severity.as_str().to_string(), what(row), times(row), since]);
+    }
+    // The first, third and last columns are as wide as they need to be; what is left is for the second.
+    for (i, width) in [(0, 8), (2, 14), (3, 10)] {
+        if let Some(column) = table.column_mut(i) {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width + 2)));
+        }
+    }
+    table
+}
+
+/// The severities at the starts of rows, coloured after the table is drawn: its layout knows no escapes.
+fn coloured(drawn: &str) -> String {
+    let mut out = String::with_capacity(drawn.len() + 256);
+    for line in drawn.lines() {
+        let word = Severity::ALL
+            .iter()
+            .find(|s| line.trim_start().starts_with(s.as_str()) && line.starts_with(' '));
+        match word {
+            Some(s) => {
+                let code = match s {
+                    Severity::Critical => "1;31",
+                    Severity::High => "31",
+                    Severity::Medium => "33",
+                    _ => "34",
+                };
+                out.push_str(&line.replacen(s.as_str(), &format!("\x1b[{code}m{s}\x1b[0m"), 1));
+            }
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end_matches('\n').len());
+    out
+}
+
+fn what(row: &Row) -> String {
+    let f = row.worst;
+    let place = match f.part {
+        crate::record::Part::Query => format!("?{}= in the {}", f.name, field(f)),
+        crate::record::Part::Fragment => format!("#{}= in the {}", f.name, field(f)),
+        crate::record::Part::Userinfo => format!("user:password@ in the {}", field(f)),
+        crate::record::Part::Path => format!("in the path of the {}", field(f)),
+        _ if f.name.is_empty() => format!("in the {}", field(f)),
+        _ => format!("{} in the {}", f.name, field(f)),
+    };
+    let mut out = format!("{} [{}]\n{place}", f.title, f.rule);
+    if !f.via.is_empty() {
+        let _ = write!(out, " inside {}", f.via.join(" > "));
+    }
+    if let Some(host) = &f.host {
+        let _ = write!(out, " of {host}");
+    } else if let Some(site) = &f.site {
+        let _ = write!(out, " ({site})");
+    }
+    if !f.leaked_to.is_empty() {
+        let shown: Vec<&str> = f.leaked_to.iter().take(3).map(String::as_str).collect();
+        let _ = write!(out, "\nreceived by {}", shown.join(", "));
+    }
+    let mut routes: Vec<(&str, u64)> = row
+        .all
+        .iter()
+        .filter_map(|f| f.route.as_deref().map(|r| (r, f.exposures)))
+        .collect();
+    routes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    for (route, n) in routes.iter().take(ROUTES) {
+        let _ = write!(out, "\n  {route}");
+        if routes.len() > 1 {
+            let _ = write!(out, " ({})", count(*n));
+        }
+    }
+    if routes.len() > ROUTES {
+        let _ = write!(out, "\n  … {} routes in all", routes.len());
+    }
+    if let Some(step) = f
+        .advice
+        .iter()
+        .find(|a| a.kind == crate::advice::Step::Source)
+        .or(f.advice.first())
+    {
+        let _ = write!(out, "\n-> {}", step.title);
+    }
+    out
+}
+
+fn field(f: &FindingReport) -> &'static str {
+    match f.field {
+        crate::record::Field::Url => "URL",
+        crate::record::Field::Referer => "Referer",
+        other => other.as_str(),
+    }
+}
+
+fn times(row: &Row) -> String {
+    let f = row.worst;
+    let mut out = count(row.exposures);
+    if row.all.len() == 1 {
+        let about = if f.estimated.is_empty() { "" } else { "~" };
+        let _ = write!(
+            out,
+            "\n{about}{} value{}",
+            count(f.credentials),
+            if f.credentials == 1 { "" } else { "s" }
+        );
+        if f.clients > 0 {
+            let _ = write!(
+                out,
+                "\n{} client{}",
+                count(f.clients),
+                if f.clients == 1 { "" } else { "s" }
+            );
+        }
+    } else {
+        let _ = write!(out, "\n{} findings", row.all.len());
+    }
+    out
+}
+
+/// What to do first, over all rows: each step once, in the order in which steps are taken.
+fn steps(rows: &[&Row], style: Style, out: &mut String) {
+    let mut seen: Vec<(&crate::advice::Given, u64)> = Vec::new();
+    for row in rows {
+        for given in &row.worst.advice {
+            match seen.iter_mut().find(|(g, _)| g.id == given.id) {
+                Some((_, n)) => *n += row.exposures,
+                None => seen.push((given, row.exposures)),
+            }
+        }
+    }
+    seen.sort_by_key(|(g, n)| (g.kind, std::cmp::Reverse(*n)));
+    let _ = writeln!(
+        out,
+        "What to do, in this order (plainsight explain RULE has the details):"
+    );
+    let mut shown = 0;
+    for kind in crate::advice::Step::ALL {
+        for (given, _) in seen.iter().filter(|(g, _)| g.kind == *kind).take(2) {
+            if shown == STEPS + 2 {
+                break;
+            }
+            shown += 1;
+            let line = format!("{shown}. {}: {}", kind, given.title);
+            let width = usize::from(style.width.max(40));
+            let cut: String = line.chars().take(width).collect();
+            let _ = writeln!(out, "{cut}");
+        }
+    }
+    let _ = writeln!(out);
+}
+
+/// Credentials that were seen in several places.
+fn followed(report: &Report, out: &mut String) {
+    let several: Vec<_> = report
+        .credentials
+        .iter()
+        .filter(|c| c.surfaces.len() > 1 || c.findings.len() > 1)
+        .collect();
+    if several.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "The same credential in several places:");
+    for c in several.iter().take(3) {
+        let surfaces: Vec<&str> = c.surfaces.iter().map(|s| s.as_str()).collect();
+        let _ = writeln!(
+            out,
+            "  {} {}: {} places in {} findings ({}), {}",
+            c.kind,
+            c.fingerprint,
+            count(c.exposures),
+            c.findings.len(),
+            surfaces.join(", "),
+            plural(c.clients, "client")
+        );
+    }
+    if several.len() > 3 {
+        let _ = writeln!(out, "  … and {} more", several.len() - 3);
+    }
+    let _ = writeln!(out);
+}
+
+fn problems(report: &Report, out: &mut String) {
+    let bad: Vec<_> = report
+        .sources
+        .iter()
+        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
+        .collect();
+    for s in bad.iter().take(10) {
+        let _ = writeln!(
+            out,
+            "{}: {}: {}",
+            s.status,
+            s.path,
+            s.problem.as_deref().unwrap_or_default()
+        );
+    }
+    if bad.len() > 10 {
+        let _ = writeln!(
+            out,
+            "… and {} more sources that were not read whole",
+            bad.len() - 10
+        );
+    }
+    for d in report.diagnostics.iter().take(10) {
+        let _ = writeln!(
+            out,
+            "{}: {}{}",
+            d.level,
+            d.source.as_ref().map(|s| format!("{s}: ")).unwrap_or_default(),
+            d.message
+        );
+    }
+    if !bad.is_empty() || !report.diagnostics.is_empty() {
+        let _ = writeln!(out);
+    }
+}
+
+/// With commas.
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn plural(n: u64, word: &str) -> String {
+    format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{n} bytes")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}

@@ -1,0 +1,209 @@
+//! A scan: inputs in, report out. The worker turns blocks into exposures and folds them; the schedule hands out
+//! work and joins what the workers folded.
+
+pub mod events;
+mod schedule;
+mod source;
+mod worker;
+
+use crate::advice::Book;
+use crate::detect::prefilter::Prefilter;
+use crate::finding::Aggregate;
+use crate::format::{Catalogue, FormatError};
+use crate::gate::Threshold;
+use crate::input::{self, Selection};
+use crate::report::model::{Diagnostic, Level, Source};
+use crate::report::{self, BuildInput, Report};
+use crate::rule::{self, Confidence, LoadError, RuleSet, Severity};
+use crate::secret::{Key, KeyError};
+use crate::time::{Clock, Instant};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+pub use worker::Clients;
+pub(crate) use worker::method;
+
+/// What a scan is told.
+#[derive(Debug)]
+pub struct Config {
+    /// The clock and the zone of times without one.
+    pub clock: Clock,
+    /// The key of fingerprints.
+    pub key: Key,
+    /// The rules, selected.
+    pub rules: RuleSet,
+    /// The formats.
+    pub formats: Catalogue,
+    /// Which files of directories count.
+    pub selection: Selection,
+    /// Threads.
+    pub jobs: usize,
+    /// How clients are shown.
+    pub clients: Clients,
+    /// The gate's threshold.
+    pub fail_on: Threshold,
+    /// Findings under it are hidden.
+    pub min_severity: Severity,
+    /// Findings under it do not count.
+    pub min_confidence: Confidence,
+    /// Records before it do not count.
+    pub since: Option<Instant>,
+    /// Records from it on do not count.
+    pub until: Option<Instant>,
+    /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
+    pub exhaustive: bool,
+}
+
+/// Why a scan could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Rules.
+    #[error(transparent)]
+    Rules(#[from] LoadError),
+    /// Formats.
+    #[error(transparent)]
+    Formats(#[from] FormatError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Config {
+    /// The built-in rules and formats, a key of its own, one thread for each processor.
+    pub fn new() -> Result<Config, ConfigError> {
+        Ok(Config {
+            clock: Clock::system(),
+            key: Key::random()?,
+            rules: default_rules()?,
+            formats: Catalogue::builtin()?,
+            selection: Selection::default(),
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            clients: Clients::Full,
+            fail_on: Threshold::At(Severity::Medium),
+            min_severity: Severity::Info,
+            min_confidence: Confidence::Tentative,
+            since: None,
+            until: None,
+            exhaustive: false,
+        })
+    }
+
+    /// What must be equal for two reports to be joined, beside rules and key.
+    pub fn options_digest(&self) -> String {
+        let text = format!(
+            "2 clients={:?} confidence={} since={:?} until={:?} zone={:?} format={:?}",
+            self.clients,
+            self.min_confidence,
+            self.since,
+            self.until,
+            self.clock.zone.iana_name(),
+            self.formats.user.map(
+                |n| self.formats.get(n).spec.template.clone().unwrap_or_else(|| self
+                    .formats
+                    .get(n)
+                    .spec
+                    .id
+                    .clone())
+            ),
+        );
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
+    }
+}
+
+/// The built-in rules, but for the families that are off unless asked for.
+pub fn default_rules() -> Result<RuleSet, LoadError> {
+    let mut rules = RuleSet::new(rule::builtin()?)?;
+    rules.select(&[], &[], &[]).map_err(|id| LoadError::Rule {
+        id,
+        message: "is not known".into(),
+    })?;
+    Ok(rules)
+}
+
+/// What a scan tells while it runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes read from the inputs.
+    pub bytes: AtomicU64,
+    /// Sources finished.
+    pub sources: AtomicU64,
+    /// Exposures found.
+    pub exposures: AtomicU64,
+    /// Bytes that the inputs have, as far as it is known.
+    pub total: AtomicU64,
+}
+
+/// A scan that is ready to run.
+#[derive(Debug)]
+pub struct Scan {
+    config: Config,
+}
+
+/// What came of reading, before the report is made of it.
+pub(crate) struct Outcome {
+    pub aggregate: Aggregate,
+    pub sources: Vec<Source>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Scan {
+    /// A scan with this configuration.
+    pub fn new(config: Config) -> Scan {
+        Scan { config }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reads `inputs` (paths; `-` is the standard input) and reports. `events` receives every exposure in source
+    /// order; `progress` is counted up as the scan goes.
+    pub fn run(
+        &self,
+        inputs: &[PathBuf],
+        events: Option<&mut (dyn events::Sink + Send)>,
+        progress: &Progress,
+    ) -> Report {
+        let found = input::discover(inputs, &self.config.selection);
+        let prefilter = Prefilter::new(&self.config.rules, &self.config.formats.triggers());
+        let outcome = schedule::run(&self.config, &prefilter, found, events, progress);
+        self.report(outcome)
+    }
+
+    fn report(&self, outcome: Outcome) -> Report {
+        let c = &self.config;
+        let book = match Book::builtin() {
+            Ok(book) => book,
+            Err(e) => unreachable_data(&e),
+        };
+        report::build(BuildInput {
+            aggregate: outcome.aggregate,
+            rules: &c.rules,
+            formats: &c.formats,
+            advice: &book,
+            sources: outcome.sources,
+            diagnostics: outcome.diagnostics,
+            clock: c.clock.now,
+            fail_on: c.fail_on,
+            min_severity: c.min_severity,
+            min_confidence: c.min_confidence,
+            identity: crate::merge::identity(c),
+        })
+    }
+}
+
+/// The data that the program carries is read by tests; it cannot be broken in a program that was built.
+#[allow(clippy::panic)]
+pub(crate) fn unreachable_data(e: &serde_json::Error) -> ! {
+    panic!("the embedded data cannot be read: {e}")
+}
+
+/// Diagnostics about a source.
+pub(crate) fn diagnostic(level: Level, source: &str, message: impl Into<String>) -> Diagnostic {
+    Diagnostic {
+        level,
+        source: Some(source.to_string()),
+        message: message.into(),
+    }
+}

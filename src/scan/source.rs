@@ -1,0 +1,160 @@
+//! One source on its way through the scanner: what it is, what came of it, and the counts that its blocks add
+//! up to.
+
+use super::worker::{Counts, Place};
+use crate::format::Catalogue;
+use crate::format::sniff::{Sniffed, sniff};
+use crate::record::Surface;
+use crate::report::model::{Source, Status};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A source that is being read.
+#[derive(Debug)]
+pub struct Member {
+    /// Where its exposures stand.
+    pub place: Place,
+    /// Compression, outermost first.
+    pub compression: Option<String>,
+    /// What its head says; set before the first block.
+    pub sniffed: Sniffed,
+    /// Bytes read, counts and what went wrong.
+    totals: Mutex<Totals>,
+    /// Blocks that are not finished, and one for the reading itself.
+    open: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    bytes: u64,
+    counts: Counts,
+    problem: Option<(Status, String)>,
+    /// Lines of each block.
+    lines: Vec<u64>,
+}
+
+impl Member {
+    /// A source with that head.
+    pub fn new(place: Place, compression: Option<String>, catalogue: &Catalogue, head: &[u8]) -> Member {
+        let sniffed = sniff(catalogue, head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head));
+        Member {
+            place,
+            compression,
+            sniffed,
+            totals: Mutex::default(),
+            open: AtomicUsize::new(1),
+        }
+    }
+
+    fn totals<T>(&self, f: impl FnOnce(&mut Totals) -> T) -> T {
+        f(&mut self.totals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A block is about to be worked on.
+    pub fn begin(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A block is finished, or the reading is; true for whoever finishes last.
+    pub fn end(&self) -> bool {
+        self.open.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Adds a block's counts.
+    pub fn add(&self, block: u32, bytes: u64, counts: Counts) {
+        self.totals(|t| {
+            t.bytes += bytes;
+            let at = block as usize;
+            if t.lines.len() <= at {
+                t.lines.resize(at + 1, 0);
+            }
+            t.lines[at] += counts.lines;
+            t.counts.add(counts);
+        });
+    }
+
+    /// Something went wrong; the first of the worst stays.
+    pub fn fail(&self, status: Status, problem: String) {
+        self.totals(|t| {
+            if t.problem.as_ref().is_none_or(|(s, _)| *s < status) {
+                t.problem = Some((status, problem));
+            }
+        });
+    }
+
+    /// Takes over what another has counted.
+    pub fn take(&self, other: &Member) {
+        let totals = other.totals(std::mem::take);
+        self.totals(|t| *t = totals);
+    }
+
+    /// How many of its records were nested too deeply, and how many times could not be read.
+    pub fn oddities(&self) -> (u64, u64) {
+        self.totals(|t| (t.counts.deep, t.counts.bad_times))
+    }
+
+    /// Lines before each block.
+    pub fn line_bases(&self) -> Vec<u64> {
+        self.totals(|t| {
+            t.lines
+                .iter()
+                .scan(0, |sum, n| {
+                    let base = *sum;
+                    *sum += n;
+                    Some(base)
+                })
+                .collect()
+        })
+    }
+
+    /// As reports tell it.
+    pub fn report(&self, catalogue: &Catalogue) -> Source {
+        let format = self.sniffed.format.map(|f| {
+            let id = &catalogue.get(f.format).spec.id;
+            f.wrapper.map_or_else(|| id.clone(), |w| format!("{w}+{id}"))
+        });
+        let surface = self
+            .sniffed
+            .format
+            .map_or(Surface::Text, |f| catalogue.get(f.format).spec.surface);
+        self.totals(|t| Source {
+            path: self.place.name.to_string(),
+            surface,
+            format,
+            compression: self.compression.clone(),
+            bytes: t.bytes,
+            records: t.counts.lines,
+            unparsed: t.counts.unparsed,
+            exposures: t.counts.exposures,
+            status: t.problem.as_ref().map_or(Status::Complete, |(s, _)| *s),
+            problem: t.problem.as_ref().map(|(_, p)| p.clone()),
+        })
+    }
+}
+
+/// A source that was not read.
+pub fn unread(name: &str, status: Status, problem: &str) -> Source {
+    Source {
+        path: name.to_string(),
+        surface: Surface::Text,
+        format: None,
+        compression: None,
+        bytes: 0,
+        records: 0,
+        unparsed: 0,
+        exposures: 0,
+        status,
+        problem: Some(problem.to_string()),
+    }
+}
+
+/// A place for a source of that name.
+pub fn place(name: &str, source: u32) -> Place {
+    Place {
+        name: Arc::from(name),
+        site: crate::finding::stem(name).into(),
+        source,
+        block: 0,
+        utf16: false,
+    }
+}

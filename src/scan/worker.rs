@@ -1,0 +1,529 @@
+//! One thread's work: blocks of lines become exposures, exposures are folded into the thread's own aggregate.
+//! Nothing is shared but the configuration.
+
+use super::Config;
+use super::events::{Event, Unit};
+use crate::detect::prefilter::Prefilter;
+use crate::detect::{Detector, Exposure};
+use crate::finding::{Aggregate, Evidence, Position, Sighting};
+use crate::format::{Kind, LineReader};
+use crate::input::lines::{OVERLAP, Run};
+use crate::record::Record;
+use crate::report::safe;
+use crate::text::{Base, Text, utf16_units};
+use std::ops::Range;
+use std::sync::Arc;
+
+crate::record::words! {
+    /// How clients are shown, in evidence and signs alike.
+    Clients {
+        /// As they stand.
+        Full = "full",
+        /// The network: /24, /48.
+        Masked = "masked",
+        /// A keyed hash.
+        Hashed = "hashed",
+    }
+}
+
+/// What a block belongs to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The source's name.
+    pub name: Arc<str>,
+    /// The stem of its name.
+    pub site: Arc<str>,
+    /// Number of the source, for evidence.
+    pub source: u32,
+    /// Number of the block.
+    pub block: u32,
+    /// Whether the source was UTF-16.
+    pub utf16: bool,
+}
+
+/// What a block had.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Lines.
+    pub lines: u64,
+    /// Lines that no format explains, of those that were read.
+    pub unparsed: u64,
+    /// Exposures.
+    pub exposures: u64,
+    /// Records that were nested too deeply to be followed to the end.
+    pub deep: u64,
+    /// Exposures whose time could not be read though the record has one.
+    pub bad_times: u64,
+}
+
+impl Counts {
+    /// Adds another block's.
+    pub fn add(&mut self, other: Counts) {
+        self.lines += other.lines;
+        self.unparsed += other.unparsed;
+        self.exposures += other.exposures;
+        self.deep += other.deep;
+        self.bad_times += other.bad_times;
+    }
+}
+
+/// State that goes from one line of a source to the next.
+#[derive(Clone, Debug)]
+pub struct Reading<'c> {
+    /// The reader of its lines.
+    pub reader: LineReader<'c>,
+    /// Pieces of a line that the container runtime cut, and where each stands.
+    pub pending: Vec<u8>,
+    /// Where each pending piece begins, and its offset in the source.
+    pub pieces: Vec<(usize, u64)>,
+    /// For UTF-16: offset in the source of the next byte.
+    pub raw: u64,
+}
+
+impl<'c> Reading<'c> {
+    /// The state at a source's beginning.
+    pub fn new(reader: LineReader<'c>) -> Self {
+        Reading {
+            reader,
+            pending: Vec::new(),
+            pieces: Vec::new(),
+            raw: 0,
+        }
+    }
+}
+
+/// A thread's tools and results.
+pub struct Worker<'c> {
+    config: &'c Config,
+    prefilter: &'c Prefilter<'c>,
+    detector: Detector<'c>,
+    /// What it has found.
+    pub aggregate: Aggregate,
+    /// Events of the unit at hand; none where nobody wants them.
+    pub events: Option<Vec<Event>>,
+    candidates: Vec<usize>,
+    exposures: Vec<Exposure>,
+    masks: Vec<Range<u64>>,
+    every_line: bool,
+    text: u16,
+}
+
+/// The longest line that is put together from pieces, in bytes.
+const MAX_PENDING: usize = 1 << 20;
+
+impl<'c> Worker<'c> {
+    /// A worker; `events` says whether somebody wants the exposures one by one.
+    pub fn new(config: &'c Config, prefilter: &'c Prefilter<'c>, events: bool) -> Self {
+        Worker {
+            config,
+            prefilter,
+            detector: Detector::new(&config.rules, &config.key, &config.clock),
+            aggregate: Aggregate::default(),
+            events: events.then(Vec::new),
+            candidates: Vec::new(),
+            exposures: Vec::new(),
+            masks: Vec::new(),
+            every_line: config.exhaustive || config.formats.reads_every_line(),
+            text: config
+                .formats
+                .all()
+                .iter()
+                .position(|f| f.spec.kind == Kind::Text)
+                .unwrap_or_default() as u16,
+        }
+    }
+
+    /// The events of the unit that ends here.
+    pub fn take_unit(&mut self, lines: u64) -> Unit {
+        Unit {
+            events: self.events.as_mut().map(std::mem::take).unwrap_or_default(),
+            lines,
+            restart: false,
+            finished: None,
+        }
+    }
+
+    /// Scans a run. `counts.lines` is the number of lines before it in its block, and after it.
+    pub fn run(&mut self, run: &Run, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
+        match run {
+            Run::Lines { offset, bytes } => {
+                if self.every_line || state.reader.fields.as_ref().is_some_and(|f| f.hides_names) {
+                    self.all_lines(*offset, bytes, place, state, counts);
+                } else {
+                    self.candidate_lines(*offset, bytes, place, state, counts);
+                }
+                if place.utf16 {
+                    state.raw += 2 * utf16_units(bytes);
+                }
+            }
+            Run::Window {
+                offset,
+                bytes,
+                first,
+                last,
+                terminated,
+            } => {
+                let line = counts.lines + 1;
+                let length = bytes.len() as u64;
+                let half = OVERLAP as u64 / 2;
+                let own = if *first { 0 } else { half }..if *last { length } else { length - half };
+                self.window(*offset, bytes, own, line, place, state, counts);
+                if place.utf16 {
+                    let fresh = if *last {
+                        bytes
+                    } else {
+                        &bytes[..bytes.len() - OVERLAP]
+                    };
+                    state.raw += 2 * utf16_units(fresh);
+                }
+                counts.lines += u64::from(*last && (*terminated || !bytes.is_empty()));
+            }
+        }
+    }
+
+    fn base(offset: u64, start: usize, bytes: &[u8], place: &Place, state: &Reading) -> Base<'static> {
+        if place.utf16 {
+            Base::Utf16 {
+                offset: state.raw + 2 * utf16_units(&bytes[..start]),
+            }
+        } else {
+            Base::Source {
+                offset: offset + start as u64,
+            }
+        }
+    }
+
+    fn all_lines(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+            counts.lines += 1;
+            self.line(offset, at, end, bytes, place, state, counts);
+            at = end + 1;
+        }
+    }
+
+    fn candidate_lines(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        self.prefilter.candidates(bytes, &mut candidates);
+        candidates.sort_unstable();
+        let mut at = 0; // start of the first line that has not been counted
+        let mut next = candidates.iter().copied();
+        let mut candidate = next.next();
+        while let Some(hit) = candidate {
+            if hit < at {
+                candidate = next.next();
+                continue;
+            }
+            let start = memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |n| at + n + 1);
+            counts.lines += memchr::memchr_iter(b'\n', &bytes[at..start]).count() as u64 + 1;
+            let end = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |n| hit + n);
+            self.line(offset, start, end, bytes, place, state, counts);
+            at = (end + 1).min(bytes.len());
+            // Headers and cut lines change how what follows is read.
+            if state.reader.fields.as_ref().is_some_and(|f| f.hides_names) {
+                self.candidates = candidates;
+                let mut inner = place.clone();
+                inner.block = place.block;
+                let rest = &bytes[at..];
+                let keep = state.raw;
+                if place.utf16 {
+                    state.raw += 2 * utf16_units(&bytes[..at]);
+                }
+                self.all_lines(offset + at as u64, rest, &inner, state, counts);
+                state.raw = keep;
+                return;
+            }
+            while !state.pending.is_empty() && at < bytes.len() {
+                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+                counts.lines += 1;
+                self.line(offset, at, end, bytes, place, state, counts);
+                at = (end + 1).min(bytes.len());
+            }
+        }
+        let rest = &bytes[at..];
+        counts.lines += memchr::memchr_iter(b'\n', rest).count() as u64
+            + u64::from(rest.last().is_some_and(|&b| b != b'\n'));
+        self.candidates = candidates;
+    }
+
+    /// One line, `bytes[start..end]` of a run at `offset`.
+    #[allow(clippy::too_many_arguments)] // where it stands, in bytes and in lines
+    fn line(
+        &mut self,
+        offset: u64,
+        start: usize,
+        end: usize,
+        bytes: &[u8],
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) {
+        let mut start = start;
+        if offset == 0 && start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") && !place.utf16 {
+            start = 3.min(end);
+        }
+        let raw = &bytes[start..end];
+        if offset < crate::format::sniff::HEAD as u64 && raw.starts_with(b"#Fields:") {
+            state.reader.headers = true;
+        }
+        if memchr::memchr(b' ', raw).is_some_and(|n| n < 40)
+            && let Some((at, partial)) = crate::format::wrapper::cri_partial(raw)
+            && (partial || !state.pending.is_empty())
+        {
+            return self.piece(offset, start, at, partial, raw, place, state, counts);
+        }
+        let base = Self::base(offset, start, bytes, place, state);
+        let text = Text::new(raw, &base);
+        let line = counts.lines;
+        self.text(text, text, place, &mut state.reader, line, counts, None);
+    }
+
+    /// A piece of a line that was cut: joined until the last comes.
+    #[allow(clippy::too_many_arguments)]
+    fn piece(
+        &mut self,
+        offset: u64,
+        start: usize,
+        at: usize,
+        partial: bool,
+        raw: &[u8],
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) {
+        let here = offset + start as u64;
+        if state.pending.is_empty() {
+            state.pieces.push((0, here));
+            state.pending.extend_from_slice(raw);
+        } else if state.pending.len() < MAX_PENDING {
+            state.pieces.push((state.pending.len(), here + at as u64));
+            state.pending.extend_from_slice(&raw[at..]);
+        }
+        if partial && state.pending.len() < MAX_PENDING {
+            return;
+        }
+        let joined = std::mem::take(&mut state.pending);
+        let pieces = std::mem::take(&mut state.pieces);
+        let base = Base::Joined { pieces: &pieces };
+        let text = Text::new(&joined, &base);
+        let line = counts.lines;
+        self.text(text, text, place, &mut state.reader, line, counts, None);
+    }
+
+    /// A window of a line: what begins in `own` counts.
+    #[allow(clippy::too_many_arguments)]
+    fn window(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        own: Range<u64>,
+        line: u64,
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) {
+        let end = if bytes.ends_with(b"\n") {
+            bytes.len() - 1
+        } else {
+            bytes.len()
+        };
+        if !self.every_line {
+            let mut candidates = std::mem::take(&mut self.candidates);
+            candidates.clear();
+            self.prefilter.candidates(bytes, &mut candidates);
+            let none = candidates.is_empty();
+            self.candidates = candidates;
+            if none {
+                return;
+            }
+        }
+        let base = Self::base(offset, 0, bytes, place, state);
+        let text = Text::new(&bytes[..end], &base);
+        let from = base_offset(&base);
+        // Offsets in UTF-16 are about twice those of the text; the halves of the overlap are as good a border.
+        let scale = if place.utf16 { 2 } else { 1 };
+        let own = from + own.start * scale..if own.end == bytes.len() as u64 {
+            u64::MAX
+        } else {
+            from + own.end * scale
+        };
+        self.text(text, text, place, &mut state.reader, line, counts, Some(own));
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn text(
+        &mut self,
+        line: Text,
+        whole: Text,
+        place: &Place,
+        reader: &mut LineReader<'c>,
+        number: u64,
+        counts: &mut Counts,
+        own: Option<Range<u64>>,
+    ) {
+        let mut exposures = std::mem::take(&mut self.exposures);
+        let mut masks = std::mem::take(&mut self.masks);
+        let (config, text_format) = (self.config, self.text);
+        let found = reader.read(line, &mut |record: &Record| {
+            exposures.clear();
+            masks.clear();
+            let surface = config.formats.get(record.format).spec.surface;
+            if !self
+                .detector
+                .scan(record, whole.bytes(), surface, &mut exposures, &mut masks)
+            {
+                counts.deep += 1;
+            }
+            for e in &exposures {
+                if own.as_ref().is_none_or(|own| own.contains(&e.span.start)) {
+                    self.fold(e, record, whole, &masks, place, number, counts);
+                }
+            }
+        });
+        if found.is_some_and(|f| f.format == text_format) {
+            counts.unparsed += 1;
+        }
+        self.exposures = exposures;
+        self.masks = masks;
+    }
+
+    /// Takes one exposure into the aggregate and the stream.
+    #[allow(clippy::too_many_arguments)]
+    fn fold(
+        &mut self,
+        e: &Exposure,
+        record: &Record,
+        line: Text,
+        masks: &[Range<u64>],
+        place: &Place,
+        number: u64,
+        counts: &mut Counts,
+    ) {
+        let config = self.config;
+        if e.time.is_none() && record.time.is_some() {
+            counts.bad_times += 1;
+        }
+        let outside = |t: crate::time::Instant| {
+            config.since.is_some_and(|s| t < s) || config.until.is_some_and(|u| t >= u)
+        };
+        if e.confidence < config.min_confidence || e.time.is_some_and(outside) {
+            return;
+        }
+        counts.exposures += 1;
+        let client = record.client.map(|c| address(c.bytes()));
+        let hash = client.as_deref().map(|c| config.key.fingerprint(c.as_bytes()).0);
+        let rule = &config.rules.rules[usize::from(e.rule)].spec;
+        let surface = config.formats.get(record.format).spec.surface;
+        let at = Sighting {
+            surface,
+            source: &place.name,
+            site: &place.site,
+            format: record.format,
+            client: hash,
+            status: record.status,
+        };
+        let shown = || client.as_deref().map(|c| show_client(c, config));
+        let evidence = || {
+            let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            Evidence {
+                source: place.name.clone(),
+                block: Some((place.source, place.block)),
+                position: Position::Line(number),
+                offset: e.span.start,
+                time: e.time,
+                client: shown().map(Into::into),
+                method: record.method.map(|m| method(m.bytes()).into()),
+                status: record.status,
+                excerpt: excerpt.into(),
+                span,
+                preview: e.preview.as_str().into(),
+                length: e.length as u64,
+                fingerprint: e.fingerprint,
+            }
+        };
+        let finding = self.aggregate.add(e, &rule.id, &at, evidence);
+        if self.events.is_some() && e.severity >= config.min_severity {
+            let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            let event = crate::report::ndjson::event(
+                e,
+                rule,
+                surface,
+                &place.name,
+                finding,
+                shown(),
+                record,
+                &excerpt,
+                span,
+                number,
+            );
+            if let Some(events) = &mut self.events {
+                events.push(event);
+            }
+        }
+    }
+}
+
+fn base_offset(base: &Base) -> u64 {
+    match base {
+        Base::Source { offset } | Base::Utf16 { offset } => *offset,
+        Base::Decoded { .. } | Base::Joined { .. } => 0,
+    }
+}
+
+/// A method as it may be shown.
+pub(crate) fn method(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    safe::push_bytes(&mut out, &bytes[..bytes.len().min(32)]);
+    out
+}
+
+/// The client in a column: an address without port, else what stands there, shortened.
+fn address(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(128)]);
+    let text = text.trim();
+    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
+        return ip.to_string();
+    }
+    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
+        return socket.ip().to_string();
+    }
+    let inner = text.trim_start_matches('[').split(']').next().unwrap_or(text);
+    if let Ok(ip) = inner.parse::<std::net::IpAddr>() {
+        return ip.to_string();
+    }
+    safe::label(text)
+}
+
+fn show_client(client: &str, config: &Config) -> String {
+    match config.clients {
+        Clients::Full => client.to_string(),
+        Clients::Hashed => format!("client-{}", config.key.fingerprint(client.as_bytes())),
+        Clients::Masked => match client.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(a)) => {
+                let [a, b, c, _] = a.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Ok(std::net::IpAddr::V6(a)) => {
+                let [a, b, c, ..] = a.segments();
+                format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+            Err(_) => format!("client-{}", config.key.fingerprint(client.as_bytes())),
+        },
+    }
+}

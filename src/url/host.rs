@@ -1,0 +1,65 @@
+//! Hosts as names: lower case, without port; registrable domains by the public suffix list.
+
+/// The longest name that the domain name system has (RFC 1035 §2.3.4), in bytes.
+const MAX_HOST: usize = 253;
+
+/// The name in an authority, without port and brackets, in lower case; `None` where it cannot be one.
+pub fn normalize(authority: &[u8]) -> Option<String> {
+    let name = if authority.starts_with(b"[") {
+        &authority[1..memchr::memchr(b']', authority)?]
+    } else {
+        let colon = memchr::memchr(b':', authority);
+        // More than one colon without brackets is an IPv6 address as some logs write it.
+        match colon {
+            Some(at) if memchr::memchr(b':', &authority[at + 1..]).is_none() => &authority[..at],
+            _ => authority,
+        }
+    };
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let valid = !name.is_empty()
+        && name.len() <= MAX_HOST
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(b));
+    valid.then(|| String::from_utf8_lossy(name).to_ascii_lowercase())
+}
+
+/// The domain that somebody registered (`gis.county.example.gov` -> `example.gov`), by the public suffix list
+/// with its private section, so that two tenants of `github.io` are two parties. Addresses and single labels
+/// stand for themselves.
+pub fn registrable(host: &str) -> &str {
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return host;
+    }
+    psl::domain_str(host).unwrap_or(host)
+}
+
+/// Whether two hosts belong to one party.
+pub fn same_party(a: &str, b: &str) -> bool {
+    a == b || registrable(a) == registrable(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names() {
+        assert_eq!(
+            normalize(b"GIS.Example.GOV:443").as_deref(),
+            Some("gis.example.gov")
+        );
+        assert_eq!(normalize(b"[2001:DB8::1]:8443").as_deref(), Some("2001:db8::1"));
+        assert_eq!(normalize(b"2001:db8::1").as_deref(), Some("2001:db8::1"));
+        assert_eq!(normalize(b"a b").as_deref(), None);
+        assert_eq!(normalize(b"").as_deref(), None);
+    }
+
+    #[test]
+    fn parties_are_registrable_domains() {
+        assert!(same_party("a.example.gov", "b.example.gov"));
+        assert!(!same_party("a.github.io", "b.github.io"));
+        assert!(!same_party("10.0.0.1", "10.0.0.2"));
+        assert!(same_party("localhost", "localhost"));
+    }
+}
