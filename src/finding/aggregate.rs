@@ -727,7 +727,7 @@ impl Aggregate {
             .for_each(&mut f);
     }
 
-    /// The id under which a credential's finding is reported, from its ids at each level: the first that is one.
+    /// The credentials that are kept, by fingerprint, in no order.
     pub fn credentials(&self) -> impl Iterator<Item = (Fingerprint, &Credential)> {
         self.credentials.iter().map(|(f, c)| (Fingerprint(*f), c))
     }
