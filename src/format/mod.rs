@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod compile;
+pub mod document;
 pub mod jsonlog;
 pub mod message;
 pub mod sniff;
