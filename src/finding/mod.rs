@@ -3,9 +3,15 @@
 //! same result.
 
 mod aggregate;
+mod evidence;
+mod folding;
 mod key;
+pub mod limits;
+mod model;
 mod sketch;
 
-pub use aggregate::{Aggregate, Credential, Evidence, Finding, Position, Sighting, Wire, limits};
+pub use aggregate::{Aggregate, Wire};
+pub use evidence::{Evidence, Position, Sighting};
 pub use key::{FindingKey, Level, stem};
+pub use model::{Credential, Finding};
 pub use sketch::Sketch;

@@ -56,7 +56,9 @@ impl Sketch {
         match self.items.last() {
             Some(&last) if self.overflowed => {
                 let k = self.items.len() as f64;
-                (((k - 1.0) / (last as f64 / 2f64.powi(64))).round() as u64, true)
+                let estimate = ((k - 1.0) / (last as f64 / 2f64.powi(64))).round() as u64;
+                // There were more than are kept.
+                (estimate.max(self.items.len() as u64 + 1), true)
             }
             _ => (self.items.len() as u64, false),
         }

@@ -433,6 +433,7 @@ impl<'c> Worker<'c> {
         let at = Sighting {
             surface,
             source: &place.name,
+            position: Position::Line(number),
             site: &place.site,
             format: record.format,
             client: hash,

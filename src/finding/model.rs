@@ -1,0 +1,280 @@
+//! One finding and one credential: what is counted of them, and how two counts of the same become one.
+
+use super::evidence::{Evidence, Order, Sighting};
+use super::limits;
+use super::sketch::Sketch;
+use crate::detect::Exposure;
+use crate::detect::liveness::{Liveness, State};
+use crate::rule::severity::Basis;
+use crate::rule::{Confidence, Severity};
+use crate::time::Instant;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A finding's ids at each level of folding.
+pub type Ids = [u64; 4];
+
+/// All exposures with one cause.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finding {
+    /// Ids at each level of folding; those under the level at which it stands are that level's.
+    pub ids: Ids,
+    /// How many.
+    pub exposures: u64,
+    /// Fingerprints.
+    pub credentials: Sketch,
+    /// Hashes of clients.
+    pub clients: Sketch,
+    /// Earliest time.
+    pub first: Option<Instant>,
+    /// Latest time.
+    pub last: Option<Instant>,
+    /// By class: 1xx to 5xx, then unknown.
+    pub statuses: [u64; 6],
+    /// The worst.
+    pub severity: Severity,
+    /// Why, for the worst.
+    pub basis: u16,
+    /// The surest.
+    pub confidence: Confidence,
+    /// By state.
+    pub liveness: [u64; 5],
+    /// The end of the longest-lived of the worst state.
+    pub until: Option<Instant>,
+    /// What that was read from.
+    pub liveness_basis: Box<str>,
+    /// Hosts of other parties, the first by name.
+    pub leaked_to: BTreeSet<Box<str>>,
+    /// Schemes: bit 0 http, bit 1 https, bit 2 another.
+    pub schemes: u8,
+    /// Formats of the lines.
+    pub formats: BTreeSet<u16>,
+    /// The first in source order.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Finding {
+    /// A finding without exposures.
+    pub(super) fn new(ids: Ids) -> Finding {
+        Finding {
+            ids,
+            exposures: 0,
+            credentials: Sketch::default(),
+            clients: Sketch::default(),
+            first: None,
+            last: None,
+            statuses: [0; 6],
+            severity: Severity::Info,
+            basis: 0,
+            confidence: Confidence::Tentative,
+            liveness: [0; 5],
+            until: None,
+            liveness_basis: "".into(),
+            leaked_to: BTreeSet::new(),
+            schemes: 0,
+            formats: BTreeSet::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// The worst state that it has.
+    pub fn worst(&self) -> State {
+        State::ALL
+            .iter()
+            .rev()
+            .copied()
+            .find(|s| self.liveness[*s as usize] > 0)
+            .unwrap_or(State::Unknown)
+    }
+
+    fn live(&mut self, l: &Liveness, n: u64) {
+        self.life(l.state, l.until, l.basis);
+        self.liveness[l.state as usize] += n;
+    }
+
+    /// Takes note of a state that is as bad as the worst or worse; call before counting it.
+    fn life(&mut self, state: State, until: Option<Instant>, basis: &str) {
+        let any = self.liveness.iter().any(|&n| n > 0);
+        let worst = self.worst();
+        let longer =
+            (until, std::cmp::Reverse(basis)) > (self.until, std::cmp::Reverse(&self.liveness_basis));
+        if !any || state > worst || state == worst && longer {
+            (self.until, self.liveness_basis) = (until, basis.into());
+        }
+    }
+
+    fn grade(&mut self, severity: Severity, basis: Basis) {
+        match severity.cmp(&self.severity) {
+            std::cmp::Ordering::Greater => (self.severity, self.basis) = (severity, basis.0),
+            std::cmp::Ordering::Equal => self.basis = Basis(self.basis).union(basis).0,
+            std::cmp::Ordering::Less => {}
+        }
+    }
+
+    fn seen(&mut self, first: Option<Instant>, last: Option<Instant>) {
+        self.first = earlier(self.first, first);
+        self.last = self.last.max(last);
+    }
+
+    /// Whether evidence at that place would be kept.
+    pub(super) fn wants(&self, order: Order) -> bool {
+        self.evidence.len() < limits::EVIDENCE || self.evidence.last().is_some_and(|e| order < e.order())
+    }
+
+    pub(super) fn keep(&mut self, evidence: Evidence) {
+        let at = self.evidence.partition_point(|e| e.order() <= evidence.order());
+        self.evidence.insert(at, evidence);
+        self.evidence.truncate(limits::EVIDENCE);
+    }
+
+    /// Counts one exposure; its evidence is for the caller to keep.
+    pub(super) fn count(&mut self, e: &Exposure, at: &Sighting, k: usize) {
+        self.exposures += 1;
+        self.credentials.insert(e.fingerprint.0, k);
+        if let Some(client) = at.client {
+            self.clients.insert(client, k);
+        }
+        self.seen(e.time, e.time);
+        let class = at
+            .status
+            .map_or(5, |s| usize::from(s / 100).wrapping_sub(1).min(5));
+        self.statuses[class] += 1;
+        self.grade(e.severity, e.basis);
+        self.confidence = self.confidence.max(e.confidence);
+        self.live(&e.liveness, 1);
+        if let Some(host) = &e.leaked_to
+            && !self.leaked_to.contains(host)
+        {
+            self.leaked_to.insert(host.clone());
+            trim(&mut self.leaked_to);
+        }
+        self.schemes |= match e.scheme.as_deref() {
+            Some("http") => 1,
+            Some("https") => 2,
+            Some(_) => 4,
+            None => 0,
+        };
+        self.formats.insert(at.format);
+    }
+
+    /// Adds what another counted.
+    pub(super) fn merge(&mut self, other: Finding, k: usize) {
+        self.exposures += other.exposures;
+        self.credentials.merge(&other.credentials, k);
+        self.clients.merge(&other.clients, k);
+        self.seen(other.first, other.last);
+        self.statuses
+            .iter_mut()
+            .zip(other.statuses)
+            .for_each(|(a, b)| *a += b);
+        self.grade(other.severity, Basis(other.basis));
+        self.confidence = self.confidence.max(other.confidence);
+        if other.liveness.iter().any(|&n| n > 0) {
+            self.life(other.worst(), other.until, &other.liveness_basis);
+        }
+        self.liveness
+            .iter_mut()
+            .zip(other.liveness)
+            .for_each(|(a, b)| *a += b);
+        self.leaked_to.extend(other.leaked_to);
+        trim(&mut self.leaked_to);
+        self.schemes |= other.schemes;
+        self.formats.extend(other.formats);
+        other.evidence.into_iter().for_each(|e| self.keep(e));
+    }
+}
+
+fn trim<T: Ord>(set: &mut BTreeSet<T>) {
+    while set.len() > limits::LIST {
+        set.pop_last();
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// One value, wherever it was seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Credential {
+    /// The rule that knows most of it: the smallest index of those of the worst severity.
+    pub rule: u16,
+    /// How often.
+    pub exposures: u64,
+    /// Ids of its findings at each level of folding, with their groups.
+    pub findings: BTreeSet<Ids>,
+    /// Kinds of sources, by bit.
+    pub surfaces: u8,
+    /// Hashes of clients.
+    pub clients: Sketch,
+    /// Earliest time.
+    pub first: Option<Instant>,
+    /// Latest time.
+    pub last: Option<Instant>,
+    /// Its life.
+    pub state: State,
+    /// Its end.
+    pub until: Option<Instant>,
+    /// What that was read from.
+    pub basis: Box<str>,
+}
+
+impl Credential {
+    /// A credential without exposures.
+    pub(super) fn new(e: &Exposure) -> Credential {
+        Credential {
+            rule: e.rule,
+            exposures: 0,
+            findings: BTreeSet::new(),
+            surfaces: 0,
+            clients: Sketch::default(),
+            first: None,
+            last: None,
+            state: e.liveness.state,
+            until: e.liveness.until,
+            basis: e.liveness.basis.into(),
+        }
+    }
+
+    /// Counts one exposure under the finding with these ids.
+    pub(super) fn count(&mut self, e: &Exposure, at: &Sighting, ids: Ids) {
+        self.rule = self.rule.min(e.rule);
+        self.exposures += 1;
+        if !self.findings.contains(&ids) {
+            self.findings.insert(ids);
+            trim(&mut self.findings);
+        }
+        self.surfaces |= 1 << at.surface as u8;
+        if let Some(client) = at.client {
+            self.clients.insert(client, limits::K_CREDENTIAL);
+        }
+        self.first = earlier(self.first, e.time);
+        self.last = self.last.max(e.time);
+        let l = &e.liveness;
+        if (l.state, l.until, std::cmp::Reverse(l.basis))
+            > (self.state, self.until, std::cmp::Reverse(&self.basis))
+        {
+            (self.state, self.until, self.basis) = (l.state, l.until, l.basis.into());
+        }
+    }
+
+    /// Adds what another counted.
+    pub(super) fn merge(&mut self, other: Credential) {
+        self.rule = self.rule.min(other.rule);
+        self.exposures += other.exposures;
+        self.findings.extend(other.findings);
+        trim(&mut self.findings);
+        self.surfaces |= other.surfaces;
+        self.clients.merge(&other.clients, limits::K_CREDENTIAL);
+        self.first = earlier(self.first, other.first);
+        self.last = self.last.max(other.last);
+        if (other.state, other.until, std::cmp::Reverse(&other.basis))
+            > (self.state, self.until, std::cmp::Reverse(&self.basis))
+        {
+            (self.state, self.until, self.basis) = (other.state, other.until, other.basis);
+        }
+    }
+}
