@@ -5,7 +5,9 @@ mod free;
 mod literals;
 pub mod liveness;
 mod name;
+mod offer;
 pub mod prefilter;
+mod settle;
 mod walk;
 
 pub use name::fold;

@@ -1,16 +1,15 @@
 //! The walk through a record's carriers: URLs are taken apart, values decoded, what is nested in them followed
 //! to a depth, and every name and value offered to the rules.
 
-use super::liveness::{self, Facts, Liveness};
 use super::name::fold;
+use super::settle::Hit;
 use super::{Exposure, Field, Part};
-use crate::record::{Carrier, Content, Record, Surface, is_absent};
-use crate::rule::severity::{self, Circumstances};
-use crate::rule::{Category, Compiled, KeywordSet, RuleSet, Tier};
-use crate::secret::{Key, Secret};
-use crate::text::{Base, Coding, Text, json, shape};
-use crate::time::{Clock, Instant};
-use crate::url::{Params, Url, host, looks_like_url, route};
+use crate::record::{Carrier, Content, Record, Surface};
+use crate::rule::{KeywordSet, RuleSet};
+use crate::secret::Key;
+use crate::text::{Base, Coding, Text, json};
+use crate::time::Clock;
+use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -25,37 +24,37 @@ const WORK_FLOOR: usize = 64 << 10;
 /// Finds the exposures of records. One for each thread; it keeps its buffers.
 pub struct Detector<'r> {
     pub(super) rules: &'r RuleSet,
-    key: &'r Key,
-    clock: &'r Clock,
-    hits: Vec<Hit>,
-    groups: u32,
-    work: usize,
+    pub(super) key: &'r Key,
+    pub(super) clock: &'r Clock,
+    pub(super) hits: Vec<Hit>,
+    pub(super) groups: u32,
+    pub(super) work: usize,
 }
 
 /// A place on the way into a record.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'f> {
-    rec: &'f Record<'f>,
-    surface: Surface,
-    field: Field,
-    owner: &'f Owner<'f>,
+    pub(super) rec: &'f Record<'f>,
+    pub(super) surface: Surface,
+    pub(super) field: Field,
+    pub(super) owner: &'f Owner<'f>,
     /// The host that received the outermost carrier.
-    receiver: Option<&'f str>,
-    via: Option<&'f Via<'f>>,
-    depth: u8,
-    keywords: &'f KeywordSet,
+    pub(super) receiver: Option<&'f str>,
+    pub(super) via: Option<&'f Via<'f>>,
+    pub(super) depth: u8,
+    pub(super) keywords: &'f KeywordSet,
 }
 
 /// The innermost URL around a value.
-struct Owner<'f> {
-    scheme: Option<Cow<'f, str>>,
-    host: Option<String>,
-    path: &'f [u8],
+pub(super) struct Owner<'f> {
+    pub(super) scheme: Option<Cow<'f, str>>,
+    pub(super) host: Option<String>,
+    pub(super) path: &'f [u8],
 }
 
-struct Via<'f> {
-    name: &'f str,
-    outer: Option<&'f Via<'f>>,
+pub(super) struct Via<'f> {
+    pub(super) name: &'f str,
+    pub(super) outer: Option<&'f Via<'f>>,
 }
 
 /// What stands beside a value.
@@ -76,7 +75,7 @@ pub(super) enum Siblings<'s> {
 
 impl Siblings<'_> {
     /// The value of the first of that folded name, decoded.
-    fn get(&self, name: &str) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, name: &str) -> Option<Vec<u8>> {
         match self {
             Siblings::None => None,
             Siblings::Params { text, cookie, .. } => {
@@ -97,33 +96,12 @@ impl Siblings<'_> {
         }
     }
 
-    fn group(&self) -> u32 {
+    pub(super) fn group(&self) -> u32 {
         match self {
             Siblings::None => 0,
             Siblings::Params { group, .. } | Siblings::Members { group, .. } => *group,
         }
     }
-}
-
-/// A rule that fits a stretch, before overlaps are settled.
-struct Hit {
-    rule: u16,
-    tier: Tier,
-    field: Field,
-    part: Part,
-    name: String,
-    folded: String,
-    group: u32,
-    via: Vec<Box<str>>,
-    scheme: Option<Box<str>>,
-    host: Option<Box<str>>,
-    route: Option<Box<str>>,
-    leaked_to: Option<Box<str>>,
-    same_party: bool,
-    span: Range<u64>,
-    chain: Vec<Coding>,
-    secret: Secret,
-    liveness: Liveness,
 }
 
 impl<'r> Detector<'r> {
@@ -368,30 +346,7 @@ impl<'r> Detector<'r> {
         if !self.spend(path.len()) {
             return;
         }
-        let rules = self.rules;
-        for &n in &rules.paths {
-            let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(place.keywords) && rule.looks_at(place.surface, place.field, Part::Path))
-            {
-                continue;
-            }
-            let Some(regex) = rule.path.as_ref().and_then(|m| m.regex()) else {
-                continue;
-            };
-            let Some(found) = regex.captures(path.bytes()) else {
-                continue;
-            };
-            let Some(secret) = found.name("secret").or_else(|| found.get(0)) else {
-                continue;
-            };
-            let text = path.slice(secret.range());
-            if rule.accepts(text.bytes())
-                && !masked(rule, text.bytes())
-                && self.holds(rule, Siblings::None, place)
-            {
-                self.push(n, "", "", text, text, Part::Path, Siblings::None, place);
-            }
-        }
+        self.paths(path, place);
         if memchr::memchr(b'=', path.bytes()).is_some() {
             let mut at = 0;
             for segment in path.bytes().split(|b| b"/;&?,".contains(b)) {
@@ -466,153 +421,6 @@ impl<'r> Detector<'r> {
         }
         self.shapes(plain, &folded.shown, part, siblings, place);
         self.nested(plain, &folded.shown, part, place);
-    }
-
-    /// Offers a value to the rules for its name.
-    #[allow(clippy::too_many_arguments)]
-    fn names(
-        &mut self,
-        folded: &str,
-        shown: &str,
-        raw: Text,
-        plain: Text,
-        part: Part,
-        siblings: Siblings,
-        place: Place,
-    ) {
-        let rules = self.rules;
-        let bytes = plain.bytes();
-        // `Authorization: Bearer …`, and the same as a parameter.
-        let scheme = bytes
-            .iter()
-            .take(12)
-            .position(|&b| b == b' ' || b == b'+')
-            .map(|n| (&bytes[..n], n + 1));
-        // Only under names that rules know: the raw line has to tell that there is something.
-        if let Some((word, at)) = scheme.filter(|_| !rules.named(folded.as_bytes()).is_empty()) {
-            if word.eq_ignore_ascii_case(b"basic") {
-                let coded = plain.from(at).trim();
-                let decoded = Coding::Base64.decode(coded.bytes());
-                let base = Base::Decoded {
-                    from: coded,
-                    coding: Coding::Base64,
-                };
-                if let Some((_, password)) = Text::new(&decoded, &base).split_once(b':') {
-                    for &n in rules.named(b"basic") {
-                        self.name_rule(n, folded, shown, coded, password, part, siblings, place);
-                    }
-                    return;
-                }
-            }
-            let schemes: [&[u8]; 6] = [b"bearer", b"token", b"apikey", b"api-key", b"oauth", b"jwt"];
-            if schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
-                let value = plain.from(at).trim();
-                for &n in rules.named(folded.as_bytes()) {
-                    self.name_rule(n, folded, shown, value, value, part, siblings, place);
-                }
-                return;
-            }
-        }
-        for &n in rules.named(folded.as_bytes()) {
-            self.name_rule(n, folded, shown, raw, plain, part, siblings, place);
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn name_rule(
-        &mut self,
-        n: u16,
-        folded: &str,
-        shown: &str,
-        raw: Text,
-        plain: Text,
-        part: Part,
-        siblings: Siblings,
-        place: Place,
-    ) {
-        let rule = &self.rules.rules[usize::from(n)];
-        let fits = rule.looks_at(place.surface, place.field, part)
-            && (rule.keywords.is_empty() || rule.keywords.meets(place.keywords))
-            && rule.accepts(plain.bytes())
-            && !masked(rule, plain.bytes())
-            && self.holds(rule, siblings, place);
-        if fits {
-            self.push(n, folded, shown, raw, plain, part, siblings, place);
-        }
-    }
-
-    /// Whether request, owner and companions are those the rule holds for.
-    fn holds(&self, rule: &Compiled, siblings: Siblings, place: Place) -> bool {
-        let host = place.owner.host.as_deref().unwrap_or_default();
-        let method = place.rec.method.map(|m| m.bytes());
-        if !rule.holds_for(method, host.as_bytes(), place.owner.path) {
-            return false;
-        }
-        if !rule.has_companions() {
-            return true;
-        }
-        let when = &rule.spec.when;
-        rule.with.iter().all(|(name, m)| {
-            siblings
-                .get(name)
-                .is_some_and(|v| m.as_ref().is_none_or(|m| m.is_match(&v)))
-        }) && (when.with_any.is_empty() || when.with_any.iter().any(|n| siblings.get(n).is_some()))
-            && !when.without.iter().any(|n| siblings.get(n).is_some())
-    }
-
-    /// Looks for shapes in decoded text.
-    pub(super) fn shapes(&mut self, text: Text, name: &str, part: Part, siblings: Siblings, place: Place) {
-        let rules = self.rules;
-        let own;
-        let keywords = if text.is_opaque() {
-            own = rules.keywords_in(text.bytes());
-            &own
-        } else {
-            place.keywords
-        };
-        if keywords.is_empty() || text.len() < 8 {
-            return;
-        }
-        for &n in &rules.shapes {
-            let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(keywords) && rule.looks_at(place.surface, place.field, part)) {
-                continue;
-            }
-            if !self.spend(text.len()) {
-                return;
-            }
-            let Some(regex) = rule.shape.as_ref().and_then(|m| m.regex()) else {
-                continue;
-            };
-            let loose = rule.spec.shape.as_ref().is_some_and(|s| s.loose);
-            let bytes = text.bytes();
-            let mut at = 0;
-            while let Some(found) = regex.captures_at(bytes, at) {
-                let Some(all) = found.get(0) else { break };
-                let secret = found.name("secret").unwrap_or(all).range();
-                at = if all.is_empty() { all.end() + 1 } else { all.end() };
-                let touches = |i: Option<usize>| {
-                    i.and_then(|i| bytes.get(i))
-                        .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
-                };
-                if !loose && (touches(all.start().checked_sub(1)) || touches(Some(all.end()))) {
-                    if at >= bytes.len() {
-                        break;
-                    }
-                    continue;
-                }
-                let value = text.slice(secret);
-                if rule.accepts(value.bytes())
-                    && !masked(rule, value.bytes())
-                    && self.holds(rule, siblings, place)
-                {
-                    self.push(n, name, name, value, value, part, siblings, place);
-                }
-                if at >= bytes.len() {
-                    break;
-                }
-            }
-        }
     }
 
     /// Follows what is nested in a decoded value: URLs, JSON, base64 of JSON, pairs, and further encodings.
@@ -711,192 +519,4 @@ impl<'r> Detector<'r> {
         }
         true
     }
-
-    #[allow(clippy::too_many_arguments)]
-    fn push(
-        &mut self,
-        n: u16,
-        folded: &str,
-        shown: &str,
-        raw: Text,
-        plain: Text,
-        part: Part,
-        siblings: Siblings,
-        place: Place,
-    ) {
-        let rule = &self.rules.rules[usize::from(n)];
-        let span = if plain.is_empty() {
-            raw.span()
-        } else {
-            plain.span()
-        };
-        let owner = place.owner;
-        let third = match (&owner.host, place.receiver) {
-            (Some(owner), Some(receiver)) => Some(!host::same_party(owner, receiver)),
-            _ => None,
-        };
-        let nested = place.field == Field::Referer || place.via.is_some() || place.depth > 0;
-        let time = || {
-            place.rec.instant.or_else(|| {
-                place
-                    .rec
-                    .time
-                    .and_then(|(t, form)| self.clock.read(t.bytes(), form))
-            })
-        };
-        let liveness = rule.spec.liveness.map_or(Liveness::UNKNOWN, |basis| {
-            let param = |name: &str| siblings.get(name);
-            liveness::read(
-                basis,
-                &Facts {
-                    value: plain.bytes(),
-                    time: time(),
-                    clock: self.clock,
-                    param: &param,
-                },
-            )
-        });
-        let mut via = Vec::new();
-        let mut at = place.via;
-        while let Some(v) = at {
-            via.push(crate::report::safe::name(v.name).into());
-            at = v.outer;
-        }
-        via.reverse();
-        let secret = Secret::new(plain.bytes());
-        self.hits.push(Hit {
-            rule: n,
-            tier: rule.tier,
-            field: place.field,
-            part,
-            name: crate::report::safe::name(shown),
-            folded: folded.replace(['-', '.'], "_"),
-            group: siblings.group(),
-            via,
-            scheme: owner.scheme.as_deref().map(Into::into),
-            host: owner.host.as_deref().map(Into::into),
-            route: route::scoped(owner.path, rule.spec.scope, place.rec.status).map(Into::into),
-            leaked_to: place
-                .receiver
-                .filter(|_| nested && third == Some(true))
-                .map(Into::into),
-            same_party: place.field == Field::Referer && third == Some(false),
-            span,
-            chain: plain.chain(),
-            secret,
-            liveness,
-        });
-    }
-
-    /// Settles overlaps and turns what stands into exposures.
-    fn settle(&mut self, out: &mut Vec<Exposure>, masks: &mut Vec<Range<u64>>, time: Option<Instant>) {
-        if self.hits.is_empty() {
-            return;
-        }
-        let rules = self.rules;
-        let mut hits = std::mem::take(&mut self.hits);
-        masks.extend(hits.iter().map(|h| h.span.clone()));
-        hits.retain(|h| rules.rules[usize::from(h.rule)].enabled);
-        // A signed URL's other parameters belong to its signature.
-        let owned: Vec<(u32, u16)> = hits
-            .iter()
-            .filter(|h| !rules.rules[usize::from(h.rule)].spec.attributes.is_empty())
-            .map(|h| (h.group, h.rule))
-            .collect();
-        if !owned.is_empty() {
-            hits.retain(|h| {
-                !owned.iter().any(|&(group, rule)| {
-                    group == h.group
-                        && rule != h.rule
-                        && rules.rules[usize::from(rule)].spec.attributes.contains(&h.folded)
-                })
-            });
-        }
-        hits.sort_by(|a, b| {
-            let len = |h: &Hit| h.span.end - h.span.start;
-            b.tier
-                .cmp(&a.tier)
-                .then_with(|| len(b).cmp(&len(a)))
-                .then_with(|| a.rule.cmp(&b.rule))
-                .then_with(|| a.span.start.cmp(&b.span.start))
-        });
-        let first = out.len();
-        for hit in hits.drain(..) {
-            let free = out[first..]
-                .iter()
-                .all(|e| e.span.end <= hit.span.start || hit.span.end <= e.span.start);
-            if free {
-                out.push(self.exposure(hit, time));
-            }
-        }
-        out[first..].sort_by_key(|e| e.span.start);
-        self.hits = hits;
-    }
-
-    fn exposure(&self, hit: Hit, time: Option<Instant>) -> Exposure {
-        let rule = &self.rules.rules[usize::from(hit.rule)];
-        let confidence = severity::confidence(&rule.spec, rule.tier, hit.secret.expose());
-        // What is valid until it is changed is expected to be so; it is the kinds that should expire that weigh more.
-        let weighed = if rule.spec.liveness == Some(liveness::Basis::Jwt)
-            || hit.liveness.state != liveness::State::NoExpiry
-        {
-            hit.liveness.state
-        } else {
-            liveness::State::Unknown
-        };
-        let (severity, basis) = severity::severity(
-            &rule.spec,
-            &Circumstances {
-                field: hit.field,
-                third_party: hit.leaked_to.is_some(),
-                same_party: hit.same_party,
-                unencrypted: hit.scheme.as_deref() == Some("http"),
-                liveness: weighed,
-                confidence,
-            },
-        );
-        Exposure {
-            rule: hit.rule,
-            field: hit.field,
-            part: hit.part,
-            name: hit.name.into(),
-            via: hit.via.into(),
-            scheme: hit.scheme,
-            host: hit.host,
-            route: hit.route,
-            leaked_to: hit.leaked_to,
-            span: hit.span,
-            chain: hit.chain,
-            length: hit.secret.len(),
-            fingerprint: hit.secret.fingerprint(self.key),
-            preview: hit.secret.preview(rule.spec.category == Category::Password),
-            severity,
-            basis,
-            confidence,
-            liveness: hit.liveness,
-            time,
-        }
-    }
-}
-
-/// Whether the value stands for a credential without being one. Notices and CSRF tokens are about the fact that
-/// something stands there.
-fn masked(rule: &Compiled, value: &[u8]) -> bool {
-    if is_absent(value) {
-        return true;
-    }
-    if matches!(rule.spec.category, Category::Notice | Category::AntiForgery) {
-        return value.is_empty();
-    }
-    let mut value = Cow::Borrowed(value);
-    for _ in 0..3 {
-        if shape::is_placeholder(&value) {
-            return true;
-        }
-        if !value.contains(&b'%') {
-            return false;
-        }
-        value = Cow::Owned(Coding::Percent.decode(&value).into_owned());
-    }
-    shape::is_placeholder(&value)
 }

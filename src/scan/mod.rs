@@ -2,8 +2,10 @@
 //! work and joins what the workers folded.
 
 pub mod events;
+mod plain;
 mod schedule;
 mod source;
+mod stream;
 mod worker;
 
 use crate::advice::Book;

@@ -1,0 +1,289 @@
+//! Values are offered to the rules: by name, by shape, with what has to stand beside them and what they must not
+//! be. What fits becomes a hit.
+
+use super::Part;
+use super::liveness::{self, Facts, Liveness};
+use super::settle::Hit;
+use super::walk::{Detector, Place, Siblings};
+use crate::record::{Field, is_absent};
+use crate::rule::{Category, Compiled};
+use crate::secret::Secret;
+use crate::text::{Base, Coding, Text, shape};
+use crate::url::{host, route};
+use std::borrow::Cow;
+
+impl Detector<'_> {
+    /// Offers a value to the rules for its name.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn names(
+        &mut self,
+        folded: &str,
+        shown: &str,
+        raw: Text,
+        plain: Text,
+        part: Part,
+        siblings: Siblings,
+        place: Place,
+    ) {
+        let rules = self.rules;
+        let bytes = plain.bytes();
+        // `Authorization: Bearer …`, and the same as a parameter.
+        let scheme = bytes
+            .iter()
+            .take(12)
+            .position(|&b| b == b' ' || b == b'+')
+            .map(|n| (&bytes[..n], n + 1));
+        // Only under names that rules know: the raw line has to tell that there is something.
+        if let Some((word, at)) = scheme.filter(|_| !rules.named(folded.as_bytes()).is_empty()) {
+            if word.eq_ignore_ascii_case(b"basic") {
+                let coded = plain.from(at).trim();
+                let decoded = Coding::Base64.decode(coded.bytes());
+                let base = Base::Decoded {
+                    from: coded,
+                    coding: Coding::Base64,
+                };
+                if let Some((_, password)) = Text::new(&decoded, &base).split_once(b':') {
+                    for &n in rules.named(b"basic") {
+                        self.name_rule(n, folded, shown, coded, password, part, siblings, place);
+                    }
+                    return;
+                }
+            }
+            let schemes: [&[u8]; 6] = [b"bearer", b"token", b"apikey", b"api-key", b"oauth", b"jwt"];
+            if schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
+                let value = plain.from(at).trim();
+                for &n in rules.named(folded.as_bytes()) {
+                    self.name_rule(n, folded, shown, value, value, part, siblings, place);
+                }
+                return;
+            }
+        }
+        for &n in rules.named(folded.as_bytes()) {
+            self.name_rule(n, folded, shown, raw, plain, part, siblings, place);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn name_rule(
+        &mut self,
+        n: u16,
+        folded: &str,
+        shown: &str,
+        raw: Text,
+        plain: Text,
+        part: Part,
+        siblings: Siblings,
+        place: Place,
+    ) {
+        let rule = &self.rules.rules[usize::from(n)];
+        let fits = rule.looks_at(place.surface, place.field, part)
+            && (rule.keywords.is_empty() || rule.keywords.meets(place.keywords))
+            && rule.accepts(plain.bytes())
+            && !masked(rule, plain.bytes())
+            && self.holds(rule, siblings, place);
+        if fits {
+            self.push(n, folded, shown, raw, plain, part, siblings, place);
+        }
+    }
+
+    /// Whether request, owner and companions are those the rule holds for.
+    fn holds(&self, rule: &Compiled, siblings: Siblings, place: Place) -> bool {
+        let host = place.owner.host.as_deref().unwrap_or_default();
+        let method = place.rec.method.map(|m| m.bytes());
+        if !rule.holds_for(method, host.as_bytes(), place.owner.path) {
+            return false;
+        }
+        if !rule.has_companions() {
+            return true;
+        }
+        let when = &rule.spec.when;
+        rule.with.iter().all(|(name, m)| {
+            siblings
+                .get(name)
+                .is_some_and(|v| m.as_ref().is_none_or(|m| m.is_match(&v)))
+        }) && (when.with_any.is_empty() || when.with_any.iter().any(|n| siblings.get(n).is_some()))
+            && !when.without.iter().any(|n| siblings.get(n).is_some())
+    }
+
+    /// Offers a path to the rules for paths.
+    pub(super) fn paths(&mut self, path: Text, place: Place) {
+        let rules = self.rules;
+        for &n in &rules.paths {
+            let rule = &rules.rules[usize::from(n)];
+            if !(rule.keywords.meets(place.keywords) && rule.looks_at(place.surface, place.field, Part::Path))
+            {
+                continue;
+            }
+            let Some(regex) = rule.path.as_ref().and_then(|m| m.regex()) else {
+                continue;
+            };
+            let Some(found) = regex.captures(path.bytes()) else {
+                continue;
+            };
+            let Some(secret) = found.name("secret").or_else(|| found.get(0)) else {
+                continue;
+            };
+            let text = path.slice(secret.range());
+            if rule.accepts(text.bytes())
+                && !masked(rule, text.bytes())
+                && self.holds(rule, Siblings::None, place)
+            {
+                self.push(n, "", "", text, text, Part::Path, Siblings::None, place);
+            }
+        }
+    }
+
+    /// Looks for shapes in decoded text.
+    pub(super) fn shapes(&mut self, text: Text, name: &str, part: Part, siblings: Siblings, place: Place) {
+        let rules = self.rules;
+        let own;
+        let keywords = if text.is_opaque() {
+            own = rules.keywords_in(text.bytes());
+            &own
+        } else {
+            place.keywords
+        };
+        if keywords.is_empty() || text.len() < 8 {
+            return;
+        }
+        for &n in &rules.shapes {
+            let rule = &rules.rules[usize::from(n)];
+            if !(rule.keywords.meets(keywords) && rule.looks_at(place.surface, place.field, part)) {
+                continue;
+            }
+            if !self.spend(text.len()) {
+                return;
+            }
+            let Some(regex) = rule.shape.as_ref().and_then(|m| m.regex()) else {
+                continue;
+            };
+            let loose = rule.spec.shape.as_ref().is_some_and(|s| s.loose);
+            let bytes = text.bytes();
+            let mut at = 0;
+            while let Some(found) = regex.captures_at(bytes, at) {
+                let Some(all) = found.get(0) else { break };
+                let secret = found.name("secret").unwrap_or(all).range();
+                at = if all.is_empty() { all.end() + 1 } else { all.end() };
+                let touches = |i: Option<usize>| {
+                    i.and_then(|i| bytes.get(i))
+                        .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
+                };
+                if !loose && (touches(all.start().checked_sub(1)) || touches(Some(all.end()))) {
+                    if at >= bytes.len() {
+                        break;
+                    }
+                    continue;
+                }
+                let value = text.slice(secret);
+                if rule.accepts(value.bytes())
+                    && !masked(rule, value.bytes())
+                    && self.holds(rule, siblings, place)
+                {
+                    self.push(n, name, name, value, value, part, siblings, place);
+                }
+                if at >= bytes.len() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes note of a hit.
+    #[allow(clippy::too_many_arguments)]
+    fn push(
+        &mut self,
+        n: u16,
+        folded: &str,
+        shown: &str,
+        raw: Text,
+        plain: Text,
+        part: Part,
+        siblings: Siblings,
+        place: Place,
+    ) {
+        let rule = &self.rules.rules[usize::from(n)];
+        let span = if plain.is_empty() {
+            raw.span()
+        } else {
+            plain.span()
+        };
+        let owner = place.owner;
+        let third = match (&owner.host, place.receiver) {
+            (Some(owner), Some(receiver)) => Some(!host::same_party(owner, receiver)),
+            _ => None,
+        };
+        let nested = place.field == Field::Referer || place.via.is_some() || place.depth > 0;
+        let time = || {
+            place.rec.instant.or_else(|| {
+                place
+                    .rec
+                    .time
+                    .and_then(|(t, form)| self.clock.read(t.bytes(), form))
+            })
+        };
+        let liveness = rule.spec.liveness.map_or(Liveness::UNKNOWN, |basis| {
+            let param = |name: &str| siblings.get(name);
+            liveness::read(
+                basis,
+                &Facts {
+                    value: plain.bytes(),
+                    time: time(),
+                    clock: self.clock,
+                    param: &param,
+                },
+            )
+        });
+        let mut via = Vec::new();
+        let mut at = place.via;
+        while let Some(v) = at {
+            via.push(crate::report::safe::name(v.name).into());
+            at = v.outer;
+        }
+        via.reverse();
+        let secret = Secret::new(plain.bytes());
+        self.hits.push(Hit {
+            rule: n,
+            tier: rule.tier,
+            field: place.field,
+            part,
+            name: crate::report::safe::name(shown),
+            folded: folded.replace(['-', '.'], "_"),
+            group: siblings.group(),
+            via,
+            scheme: owner.scheme.as_deref().map(Into::into),
+            host: owner.host.as_deref().map(Into::into),
+            route: route::scoped(owner.path, rule.spec.scope, place.rec.status).map(Into::into),
+            leaked_to: place
+                .receiver
+                .filter(|_| nested && third == Some(true))
+                .map(Into::into),
+            same_party: place.field == Field::Referer && third == Some(false),
+            span,
+            chain: plain.chain(),
+            secret,
+            liveness,
+        });
+    }
+}
+
+/// Whether the value stands for a credential without being one. Notices and CSRF tokens are about the fact that
+/// something stands there.
+fn masked(rule: &Compiled, value: &[u8]) -> bool {
+    if is_absent(value) {
+        return true;
+    }
+    if matches!(rule.spec.category, Category::Notice | Category::AntiForgery) {
+        return value.is_empty();
+    }
+    let mut value = Cow::Borrowed(value);
+    for _ in 0..3 {
+        if shape::is_placeholder(&value) {
+            return true;
+        }
+        if !value.contains(&b'%') {
+            return false;
+        }
+        value = Cow::Owned(Coding::Percent.decode(&value).into_owned());
+    }
+    shape::is_placeholder(&value)
+}

@@ -1,0 +1,128 @@
+//! From hits to exposures: where several rules fit one stretch the most specific stands, and what stands is graded.
+
+use super::liveness::{self, Liveness};
+use super::walk::Detector;
+use super::{Exposure, Field, Part};
+use crate::rule::severity::{self, Circumstances};
+use crate::rule::{Category, Tier};
+use crate::secret::Secret;
+use crate::text::Coding;
+use crate::time::Instant;
+use std::ops::Range;
+
+/// A rule that fits a stretch, before overlaps are settled.
+pub(super) struct Hit {
+    pub(super) rule: u16,
+    pub(super) tier: Tier,
+    pub(super) field: Field,
+    pub(super) part: Part,
+    pub(super) name: String,
+    pub(super) folded: String,
+    pub(super) group: u32,
+    pub(super) via: Vec<Box<str>>,
+    pub(super) scheme: Option<Box<str>>,
+    pub(super) host: Option<Box<str>>,
+    pub(super) route: Option<Box<str>>,
+    pub(super) leaked_to: Option<Box<str>>,
+    pub(super) same_party: bool,
+    pub(super) span: Range<u64>,
+    pub(super) chain: Vec<Coding>,
+    pub(super) secret: Secret,
+    pub(super) liveness: Liveness,
+}
+impl Detector<'_> {
+    /// Settles overlaps and turns what stands into exposures.
+    pub(super) fn settle(
+        &mut self,
+        out: &mut Vec<Exposure>,
+        masks: &mut Vec<Range<u64>>,
+        time: Option<Instant>,
+    ) {
+        if self.hits.is_empty() {
+            return;
+        }
+        let rules = self.rules;
+        let mut hits = std::mem::take(&mut self.hits);
+        masks.extend(hits.iter().map(|h| h.span.clone()));
+        hits.retain(|h| rules.rules[usize::from(h.rule)].enabled);
+        // A signed URL's other parameters belong to its signature.
+        let owned: Vec<(u32, u16)> = hits
+            .iter()
+            .filter(|h| !rules.rules[usize::from(h.rule)].spec.attributes.is_empty())
+            .map(|h| (h.group, h.rule))
+            .collect();
+        if !owned.is_empty() {
+            hits.retain(|h| {
+                !owned.iter().any(|&(group, rule)| {
+                    group == h.group
+                        && rule != h.rule
+                        && rules.rules[usize::from(rule)].spec.attributes.contains(&h.folded)
+                })
+            });
+        }
+        hits.sort_by(|a, b| {
+            let len = |h: &Hit| h.span.end - h.span.start;
+            b.tier
+                .cmp(&a.tier)
+                .then_with(|| len(b).cmp(&len(a)))
+                .then_with(|| a.rule.cmp(&b.rule))
+                .then_with(|| a.span.start.cmp(&b.span.start))
+        });
+        let first = out.len();
+        for hit in hits.drain(..) {
+            let free = out[first..]
+                .iter()
+                .all(|e| e.span.end <= hit.span.start || hit.span.end <= e.span.start);
+            if free {
+                out.push(self.exposure(hit, time));
+            }
+        }
+        out[first..].sort_by_key(|e| e.span.start);
+        self.hits = hits;
+    }
+
+    fn exposure(&self, hit: Hit, time: Option<Instant>) -> Exposure {
+        let rule = &self.rules.rules[usize::from(hit.rule)];
+        let confidence = severity::confidence(&rule.spec, rule.tier, hit.secret.expose());
+        // What is valid until it is changed is expected to be so; it is the kinds that should expire that weigh more.
+        let weighed = if rule.spec.liveness == Some(liveness::Basis::Jwt)
+            || hit.liveness.state != liveness::State::NoExpiry
+        {
+            hit.liveness.state
+        } else {
+            liveness::State::Unknown
+        };
+        let (severity, basis) = severity::severity(
+            &rule.spec,
+            &Circumstances {
+                field: hit.field,
+                third_party: hit.leaked_to.is_some(),
+                same_party: hit.same_party,
+                unencrypted: hit.scheme.as_deref() == Some("http"),
+                liveness: weighed,
+                confidence,
+            },
+        );
+        Exposure {
+            rule: hit.rule,
+            field: hit.field,
+            part: hit.part,
+            name: hit.name.into(),
+            via: hit.via.into(),
+            scheme: hit.scheme,
+            host: hit.host,
+            route: hit.route,
+            leaked_to: hit.leaked_to,
+            span: hit.span,
+            chain: hit.chain,
+            length: hit.secret.len(),
+            fingerprint: hit.secret.fingerprint(self.key),
+            preview: hit.secret.preview(rule.spec.category == Category::Password),
+            severity,
+            basis,
+            confidence,
+            liveness: hit.liveness,
+            time,
+        }
+    }
+}

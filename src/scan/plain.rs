@@ -1,0 +1,221 @@
+//! Plain files: cut into chunks at lines, which any thread reads by positioned reads.
+
+use super::diagnostic;
+use super::events::Unit;
+use super::schedule::{Job, Shared, lock};
+use super::source::Member;
+use super::worker::{Counts, Place, Reading, Worker};
+use crate::format::{LineReader, w3c};
+use crate::input::lines::{Run, Runs};
+use crate::platform;
+use crate::report::model::{Level, Status};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Plain files larger than this are cut into chunks of this size, in bytes.
+const CHUNK: u64 = 4 << 20;
+
+/// `#Fields` lines of one file whose places are remembered; a file with more is read in order.
+const MAX_HEADERS: usize = 4096;
+
+/// A chunk of a plain file.
+pub(super) struct Chunk {
+    file: Arc<Plain>,
+    number: u32,
+}
+
+/// A plain file that is being read.
+struct Plain {
+    file: File,
+    size: u64,
+    chunks: u32,
+    chunk_size: u64,
+    member: Arc<Member>,
+    /// Number of the candidate, for the order of events.
+    order: usize,
+    /// Where each `#Fields` stands.
+    headers: Vec<(u64, Arc<w3c::Fields>)>,
+}
+impl<'c> Shared<'c, '_> {
+    pub(super) fn plain(
+        &self,
+        order: usize,
+        file: File,
+        size: u64,
+        head: &[u8],
+        worker: &mut Worker<'c>,
+        buffer: &mut Vec<u8>,
+    ) {
+        let candidate = &self.candidates[order];
+        let member = self.member(self.place(&candidate.name), &[], head);
+        let mut headers = Vec::new();
+        let mut chunk_size = if self.config.jobs == 1 && self.order.is_none() {
+            u64::MAX
+        } else {
+            CHUNK
+        };
+        if member.sniffed.in_order {
+            chunk_size = u64::MAX;
+        } else if member.sniffed.headers && size > chunk_size {
+            match header_index(&file, size) {
+                Some(index) => headers = index,
+                None => chunk_size = u64::MAX,
+            }
+        }
+        let chunks = u32::try_from(size.div_ceil(chunk_size)).unwrap_or(u32::MAX);
+        let file = Arc::new(Plain {
+            file,
+            size,
+            chunks,
+            chunk_size,
+            member,
+            order,
+            headers,
+        });
+        (1..chunks).for_each(|_| file.member.begin());
+        if chunks > 1 {
+            let mut queue = lock(&self.queue);
+            // In front of what is queued already only if that belongs to later sources, which it never does.
+            queue.jobs.extend((1..chunks).map(|number| {
+                Job::Chunk(Chunk {
+                    file: file.clone(),
+                    number,
+                })
+            }));
+            self.wake.notify_all();
+        }
+        self.chunk(&Chunk { file, number: 0 }, worker, buffer);
+    }
+
+    pub(super) fn chunk(&self, chunk: &Chunk, worker: &mut Worker<'c>, buffer: &mut Vec<u8>) {
+        let plain = &chunk.file;
+        let member = &plain.member;
+        let start = u64::from(chunk.number).saturating_mul(plain.chunk_size);
+        let last = chunk.number + 1 == plain.chunks;
+        let end = if last {
+            plain.size
+        } else {
+            start + plain.chunk_size
+        };
+        let place = Place {
+            block: chunk.number,
+            ..member.place.clone()
+        };
+        let mut reader = LineReader::new(&self.config.formats, member.sniffed.headers);
+        reader.fields = plain
+            .headers
+            .iter()
+            .rev()
+            .find(|(at, _)| *at < start)
+            .map(|(_, f)| f.clone());
+        let mut state = Reading::new(reader);
+        let mut counts = Counts::default();
+        let mut runs = Runs::new(
+            std::mem::take(buffer),
+            start.saturating_sub(u64::from(start > 0)),
+            end,
+            start > 0,
+        );
+        let mut reached = start;
+        let result = runs.drive(
+            |buf, at| {
+                let n = platform::read_at(&plain.file, buf, at)?;
+                reached = reached.max(at + n as u64);
+                self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
+                Ok(n)
+            },
+            |run| {
+                worker.run(&run, &place, &mut state, &mut counts);
+                true
+            },
+        );
+        *buffer = runs.into_buffer();
+        if let Err(e) = result {
+            member.fail(
+                Status::Partial,
+                format!("could not be read beyond byte {reached}: {e}"),
+            );
+        } else if last && reached < plain.size {
+            member.fail(
+                Status::Partial,
+                format!("was cut to {reached} bytes while it was read; scan it again"),
+            );
+        }
+        self.progress
+            .exposures
+            .fetch_add(counts.exposures, Ordering::Relaxed);
+        member.add(chunk.number, end.min(reached.max(start)) - start, counts);
+        let unit = worker.take_unit(counts.lines);
+        self.submit(plain.order, chunk.number, unit);
+        if member.end() {
+            self.grown(plain);
+            let finished = Some(member.report(&self.config.formats));
+            self.submit(
+                plain.order,
+                plain.chunks,
+                Unit {
+                    finished,
+                    ..Unit::default()
+                },
+            );
+            self.finish(plain.order, plain.chunks + 1);
+        }
+    }
+
+    /// A log that grew while it was read was read to the size that it had; that is said.
+    fn grown(&self, plain: &Plain) {
+        let now = plain.file.metadata().map_or(plain.size, |m| m.len());
+        if now > plain.size {
+            let text = format!(
+                "grew by {} bytes while it was read; what was added is not in this report",
+                now - plain.size
+            );
+            lock(&self.results)
+                .diagnostics
+                .push(diagnostic(Level::Note, &plain.member.place.name, text));
+        }
+    }
+}
+
+/// Reads until `buf` is full or the file ends.
+pub(super) fn read_full(file: &File, buf: &mut [u8]) -> io::Result<usize> {
+    let mut at = 0;
+    while at < buf.len() {
+        match platform::read_at(file, &mut buf[at..], at as u64)? {
+            0 => break,
+            n => at += n,
+        }
+    }
+    Ok(at)
+}
+
+/// Where `#Fields` lines stand in a file, and what they say; `None` where there are too many or it cannot be
+/// read, which the reading in order will say.
+fn header_index(file: &File, size: u64) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
+    let mut out: Vec<(u64, Arc<w3c::Fields>)> = Vec::new();
+    let mut runs = Runs::new(Vec::new(), 0, size, false);
+    let finder = memchr::memmem::Finder::new(b"#Fields:");
+    let result = runs.drive(
+        |buf, at| platform::read_at(file, buf, at),
+        |run| {
+            let Run::Lines { offset, bytes } = run else {
+                return true;
+            };
+            for at in finder.find_iter(bytes) {
+                if at > 0 && bytes[at - 1] != b'\n' {
+                    continue;
+                }
+                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+                if let Some(fields) = w3c::Fields::parse(bytes[at..end].trim_ascii_end())
+                    && out.last().is_none_or(|(_, f)| **f != fields)
+                {
+                    out.push((offset + at as u64, Arc::new(fields)));
+                }
+            }
+            out.len() < MAX_HEADERS
+        },
+    );
+    (result.is_ok() && out.len() < MAX_HEADERS).then_some(out)
+}

@@ -1,0 +1,385 @@
+//! Sources that are read front to back: compressed files, members of archives, the standard input, UTF-16. What
+//! one thread decompresses another may scan.
+
+use super::events::Unit;
+use super::schedule::{Job, Shared, lock};
+use super::source::Member;
+use super::worker::{Counts, Place, Reading, Worker};
+use crate::format::LineReader;
+use crate::format::sniff::HEAD;
+use crate::input::lines::{Run, Runs};
+use crate::input::magic::Magic;
+use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
+use crate::report::model::{Source, Status};
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A run that one thread has read and another scans.
+pub(super) struct Block {
+    member: Arc<Member>,
+    order: usize,
+    unit: u32,
+    block: u32,
+    run: OwnedRun,
+    /// The unit in which the source ends.
+    last: Arc<AtomicU32>,
+}
+
+enum OwnedRun {
+    Lines(u64, Vec<u8>),
+}
+impl<'c> Shared<'c, '_> {
+    pub(super) fn block(&self, block: Block, worker: &mut Worker<'c>) {
+        let Block {
+            member,
+            order,
+            unit,
+            block,
+            run: OwnedRun::Lines(offset, bytes),
+            last,
+        } = block;
+        let place = Place {
+            block,
+            ..member.place.clone()
+        };
+        let mut state = Reading::new(LineReader::new(&self.config.formats, false));
+        let mut counts = Counts::default();
+        worker.run(
+            &Run::Lines {
+                offset,
+                bytes: &bytes,
+            },
+            &place,
+            &mut state,
+            &mut counts,
+        );
+        self.progress
+            .exposures
+            .fetch_add(counts.exposures, Ordering::Relaxed);
+        member.add(block, bytes.len() as u64, counts);
+        let content = worker.take_unit(counts.lines);
+        self.submit(order, unit, content);
+        lock(&self.queue).buffers.push(bytes);
+        if member.end() {
+            self.close(&member, order, last.load(Ordering::SeqCst));
+        }
+    }
+}
+
+/// One candidate that is read front to back.
+pub(super) struct Stream<'s, 'o, 'w, 'c> {
+    pub(super) shared: &'s Shared<'c, 'o>,
+    pub(super) order: usize,
+    pub(super) units: u32,
+    pub(super) named: bool,
+    pub(super) worker: &'w mut Worker<'c>,
+    pub(super) buffer: &'w mut Vec<u8>,
+}
+
+impl<'c> Stream<'_, '_, '_, 'c> {
+    pub(super) fn finished(&mut self, source: Source) {
+        self.shared.submit(
+            self.order,
+            self.units,
+            Unit {
+                finished: Some(source),
+                ..Unit::default()
+            },
+        );
+        self.units += 1;
+    }
+
+    fn unread(&mut self, name: &str, status: Status, problem: &str) {
+        let source = self.shared.unread(name, status, problem);
+        self.finished(source);
+    }
+
+    /// Whatever the bytes are: compressed, an archive, text.
+    pub(super) fn any<'r>(
+        &mut self,
+        name: &str,
+        input: Box<dyn Read + 'r>,
+        compression: &[&'static str],
+        depth: usize,
+    ) {
+        let input = Peek::new(input);
+        if depth > MAX_NESTING {
+            return self.unread(
+                name,
+                Status::Skipped,
+                &format!("is nested more than {MAX_NESTING} deep; unpack it and scan what is in it"),
+            );
+        }
+        match input.magic() {
+            magic @ (Magic::Gzip | Magic::Zstd | Magic::Bzip2 | Magic::Xz) => {
+                if let Ok((word, plain)) = decompress(magic, input) {
+                    let all = [compression, &[word]].concat();
+                    self.any(name, plain, &all, depth + 1);
+                }
+            }
+            Magic::Tar => self.tar(name, input, compression, depth),
+            Magic::Zip => self.spooled_zip(name, input, compression, depth),
+            Magic::Ignored(what) if !self.named || depth > 0 => self.unread(name, Status::Ignored, what),
+            Magic::Ignored(what) => {
+                self.unread(name, Status::Skipped, &format!("is {what}, which is not read"))
+            }
+            Magic::Unsupported(what) => self.unread(name, Status::Skipped, &format!("is {what}")),
+            Magic::Data => self.text(name, input, compression),
+        }
+    }
+
+    fn tar<R: Read>(&mut self, name: &str, input: R, compression: &[&'static str], depth: usize) {
+        let all = [compression, &["tar"]].concat();
+        let mut archive = tar::Archive::new(input);
+        let entries = match archive.entries() {
+            Ok(entries) => entries,
+            Err(e) => {
+                return self.unread(
+                    name,
+                    Status::Skipped,
+                    &format!("the tar archive cannot be read: {e}"),
+                );
+            }
+        };
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    let text =
+                        format!("the tar archive is broken or cut off: {e}; what stands before was scanned");
+                    return self.unread(name, Status::Partial, &text);
+                }
+            };
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
+            let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            self.any(&member, Box::new(entry), &all, depth + 1);
+        }
+    }
+
+    fn spooled_zip<R: Read>(&mut self, name: &str, mut input: R, compression: &[&'static str], depth: usize) {
+        // A zip's directory is at its end: what comes as a stream is put aside first.
+        let spooled = tempfile::tempfile().and_then(|mut f| {
+            let n = io::copy(&mut input.by_ref().take(SPOOL + 1), &mut f)?;
+            Ok((f, n))
+        });
+        match spooled {
+            Ok((_, n)) if n > SPOOL => {
+                self.unread(
+                    name,
+                    Status::Skipped,
+                    "is a zip archive of more than 4 GiB inside a stream; unpack it and scan what is in it",
+                );
+            }
+            Ok((file, _)) => self.zip(name, file, compression, depth),
+            Err(e) => self.unread(
+                name,
+                Status::Skipped,
+                &format!("the zip archive cannot be put aside for reading: {e}"),
+            ),
+        }
+    }
+
+    pub(super) fn zip(&mut self, name: &str, file: File, compression: &[&'static str], depth: usize) {
+        let all = [compression, &["zip"]].concat();
+        let mut archive = match zip::ZipArchive::new(io::BufReader::new(file)) {
+            Ok(archive) => archive,
+            Err(e) => {
+                return self.unread(
+                    name,
+                    Status::Skipped,
+                    &format!("the zip archive cannot be read: {e}"),
+                );
+            }
+        };
+        let mut order: Vec<(String, usize)> = (0..archive.len())
+            .filter_map(|i| {
+                archive
+                    .by_index_raw(i)
+                    .ok()
+                    .filter(|f| !f.is_dir())
+                    .map(|f| (String::from_utf8_lossy(f.name_raw()).into_owned(), i))
+            })
+            .collect();
+        order.sort();
+        for (inner, index) in order {
+            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            match archive.by_index(index) {
+                Ok(entry) => self.any(&member, Box::new(entry), &all, depth + 1),
+                Err(e) => self.unread(&member, Status::Skipped, &format!("cannot be opened: {e}")),
+            }
+        }
+    }
+
+    /// Text, front to back.
+    fn text<R: Read>(&mut self, name: &str, mut input: R, compression: &[&'static str]) {
+        let interactive = name == "-";
+        let mut head = Vec::new();
+        let mut failed = None;
+        // A stream that is being written must not wait for a head; its name is found at its end.
+        let look = if interactive { 4 } else { HEAD as u64 };
+        if let Err(e) = input.by_ref().take(look).read_to_end(&mut head) {
+            failed = Some(e);
+        }
+        let utf16 = is_utf16(&head);
+        let mut place = self.shared.place(name);
+        place.utf16 = utf16;
+        if utf16 {
+            let big = head[0] == 0xFE;
+            let raw: Box<dyn Read + '_> = Box::new(
+                io::Cursor::new(head[2..].to_vec())
+                    .chain(Failed(failed))
+                    .chain(input),
+            );
+            let mut plain = Utf16::new(raw, big);
+            let mut head = Vec::new();
+            let failed = plain.by_ref().take(HEAD as u64).read_to_end(&mut head).err();
+            return self.lines(place, head, failed, plain, compression, true);
+        }
+        self.lines(place, head, failed, input, compression, interactive);
+    }
+
+    fn lines<R: Read>(
+        &mut self,
+        place: Place,
+        head: Vec<u8>,
+        failed: Option<io::Error>,
+        input: R,
+        compression: &[&'static str],
+        in_order: bool,
+    ) {
+        let interactive = &*place.name == "-";
+        let mut member = self.shared.member(place, compression, &head);
+        let in_order = in_order
+            || interactive
+            || member.sniffed.in_order
+            || member.sniffed.headers
+            || self.shared.config.jobs < 2;
+        let mut reader = LineReader::new(&self.shared.config.formats, member.sniffed.headers);
+        reader.headers = member.sniffed.headers;
+        let mut state = Reading::new(reader);
+        state.raw = 2;
+        let first = self.units;
+        let last = Arc::new(AtomicU32::new(0));
+        let mut seen = Vec::new();
+        let mut input = io::Cursor::new(head).chain(Failed(failed)).chain(input);
+        let mut runs = Runs::new(std::mem::take(self.buffer), 0, u64::MAX, false);
+        let shared = self.shared;
+        let result = runs.drive(
+            |buf, _| {
+                let n = loop {
+                    match input.read(buf) {
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        other => break other?,
+                    }
+                };
+                if interactive && seen.len() < HEAD {
+                    seen.extend_from_slice(&buf[..n.min(HEAD - seen.len())]);
+                }
+                shared.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
+                Ok(n)
+            },
+            |run| {
+                let unit = self.units;
+                self.units += 1;
+                let block = unit - first;
+                if !in_order && let Run::Lines { offset, bytes } = &run {
+                    let mut queue = lock(&shared.queue);
+                    if queue.jobs.len() < 2 * shared.config.jobs && queue.next >= shared.candidates.len() {
+                        let mut owned = queue.buffers.pop().unwrap_or_default();
+                        owned.clear();
+                        owned.extend_from_slice(bytes);
+                        member.begin();
+                        let run = OwnedRun::Lines(*offset, owned);
+                        let job = Block {
+                            member: member.clone(),
+                            order: self.order,
+                            unit,
+                            block,
+                            run,
+                            last: last.clone(),
+                        };
+                        queue.jobs.push_back(Job::Block(job));
+                        shared.wake.notify_one();
+                        return true;
+                    }
+                }
+                let place = Place {
+                    block,
+                    ..member.place.clone()
+                };
+                let mut counts = Counts::default();
+                self.worker.run(&run, &place, &mut state, &mut counts);
+                let bytes = match &run {
+                    Run::Lines { bytes, .. } => bytes.len(),
+                    Run::Window {
+                        bytes, last: true, ..
+                    } => bytes.len(),
+                    Run::Window { bytes, .. } => bytes.len() - crate::input::lines::OVERLAP,
+                };
+                shared
+                    .progress
+                    .exposures
+                    .fetch_add(counts.exposures, Ordering::Relaxed);
+                member.add(block, bytes as u64, counts);
+                let mut content = self.worker.take_unit(counts.lines);
+                content.restart = block == 0;
+                shared.submit(self.order, unit, content);
+                true
+            },
+        );
+        *self.buffer = runs.into_buffer();
+        if let Err(e) = result {
+            let how = if compression.is_empty() {
+                "could not be read to its end"
+            } else {
+                "the compressed data is damaged or cut off"
+            };
+            member.fail(
+                Status::Partial,
+                format!("{how} ({e}); what stands before was scanned"),
+            );
+        }
+        if interactive {
+            // Its name is known only now; what was found was read line by line all the same.
+            let named = Arc::new(Member::new(
+                member.place.clone(),
+                member.compression.clone(),
+                &shared.config.formats,
+                &seen,
+            ));
+            named.take(&member);
+            let mut results = lock(&shared.results);
+            results.members.retain(|m| !Arc::ptr_eq(m, &member));
+            results.members.push(named.clone());
+            drop(results);
+            member = named;
+        }
+        last.store(self.units, Ordering::SeqCst);
+        self.units += 1;
+        if member.end() {
+            shared.close(&member, self.order, last.load(Ordering::SeqCst));
+        }
+    }
+}
+
+/// Largest zip that is put aside when it comes as a stream, in bytes.
+const SPOOL: u64 = 4 << 30;
+
+/// Gives its error once, then nothing.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// Whether a byte order mark of UTF-16 stands there.
+pub(super) fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(b"\xFF\xFE") && !head.starts_with(b"\xFF\xFE\0\0") || head.starts_with(b"\xFE\xFF")
+}
