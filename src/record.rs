@@ -105,8 +105,12 @@ pub enum Content<'a> {
     Url(Url<'a>),
     /// `name=value; name=value`.
     Cookies(Text<'a>),
-    /// The value of a header or of a key whose name is known.
-    Named(&'a str, Text<'a>),
+    /// `name=value&name=value` of a form's body.
+    Form(Text<'a>),
+    /// XML: elements and attributes are names.
+    Markup(Text<'a>),
+    /// The value of a header or of a key whose name is known, and the part that it is.
+    Named(&'a str, Part, Text<'a>),
     /// Free text that may hold URLs, pairs and token shapes.
     Text(Text<'a>),
 }
@@ -118,6 +122,9 @@ pub struct Carrier<'a> {
     pub field: Field,
     /// What it is made of.
     pub content: Content<'a>,
+    /// Whether it repeats what another carrier of the record says (a HAR's `queryString` beside its `url`): what
+    /// is found there too counts once.
+    pub echo: bool,
 }
 
 /// One request, visit or bookmark. What is not known is `None`; times are parsed only when asked for.
@@ -148,14 +155,27 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// Adds a carrier; an empty one and the `-` that logs write for it are left out.
     pub fn push(&mut self, field: Field, content: Content<'a>) {
+        self.add(field, content, false);
+    }
+
+    /// Adds a carrier that repeats another.
+    pub fn push_echo(&mut self, field: Field, content: Content<'a>) {
+        self.add(field, content, true);
+    }
+
+    fn add(&mut self, field: Field, content: Content<'a>, echo: bool) {
         let empty = match &content {
             Content::Url(u) => {
                 u.path.is_empty() && u.query.is_none() && u.authority.is_none() && u.fragment.is_none()
             }
-            Content::Cookies(t) | Content::Named(_, t) | Content::Text(t) => is_absent(t.bytes()),
+            Content::Cookies(t)
+            | Content::Form(t)
+            | Content::Markup(t)
+            | Content::Named(_, _, t)
+            | Content::Text(t) => is_absent(t.bytes()),
         };
         if !empty {
-            self.carriers.push(Carrier { field, content });
+            self.carriers.push(Carrier { field, content, echo });
         }
     }
 }

@@ -39,7 +39,6 @@ fn scan(file: &Path) -> Vec<Value> {
 /// What a fixture's expected result says.
 fn result(lines: &[Value], filled: &str) -> Value {
     let keys = [
-        "line",
         "rule",
         "severity",
         "confidence",
@@ -61,7 +60,9 @@ fn result(lines: &[Value], filled: &str) -> Value {
         .map(|e| {
             let offset = e["offset"].as_u64().unwrap() as usize;
             assert!(offset < filled.len(), "an offset beyond the source");
-            keys.iter()
+            let position = ["line", "entry", "row"].into_iter().filter(|k| !e[k].is_null());
+            position
+                .chain(keys)
                 .map(|k| (k.to_string(), e[k].clone()))
                 .collect::<serde_json::Map<_, _>>()
                 .into()

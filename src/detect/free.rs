@@ -2,10 +2,12 @@
 //! and walked as if they stood in columns of their own; shapes are looked for in all of it.
 
 use super::Part;
-use super::name::is_name_byte;
+use super::name::{MAX_NAME, is_name_byte};
 use super::walk::{Detector, Place, Siblings};
-use crate::text::{Coding, Text};
+use crate::text::{Base, Coding, Text};
 use crate::url::Url;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Bytes that end a URL or value in running text.
 fn ends_word(b: u8) -> bool {
@@ -38,9 +40,66 @@ impl Detector<'_> {
                 .iter()
                 .position(|&b| ends_word(b))
                 .map_or(bytes.len(), |n| begin + n);
-            self.word(text.slice(begin..end), place);
-            at = end;
+            at = match self.json_pair(text, begin..end, place) {
+                Some(after) => after,
+                None => {
+                    self.word(text.slice(begin..end), place);
+                    end
+                }
+            };
         }
+    }
+
+    /// `"name": "value"` of JSON that is cut off, too large or inside other text, quotes escaped or not; `word` is
+    /// what stands between quotes. Returns where the pair ends.
+    fn json_pair(&mut self, text: Text, word: Range<usize>, place: Place) -> Option<usize> {
+        let bytes = text.bytes();
+        if word.start == 0 || bytes[word.start - 1] != b'"' || bytes.get(word.end) != Some(&b'"') {
+            return None;
+        }
+        let key = &bytes[word.clone()];
+        let (key, escaped) = key.strip_suffix(b"\\").map_or((key, false), |k| (k, true));
+        if key.is_empty()
+            || key.len() > MAX_NAME
+            || !key.iter().all(|b| is_name_byte(*b) || b"[]".contains(b))
+        {
+            return None;
+        }
+        let rest = bytes[word.end + 1..]
+            .trim_ascii_start()
+            .strip_prefix(b":")?
+            .trim_ascii_start();
+        let open: &[u8] = if escaped { b"\\\"" } else { b"\"" };
+        let begin = bytes.len() - rest.len();
+        let value = match rest.strip_prefix(open) {
+            Some(inner) => {
+                let begin = begin + open.len();
+                begin..begin + string_len(inner, escaped)
+            }
+            None => {
+                let len = rest
+                    .iter()
+                    .position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b)))
+                    .unwrap_or(rest.len());
+                begin..begin + len
+            }
+        };
+        let raw = text.slice(value.clone());
+        if raw.is_empty() || matches!(raw.bytes(), b"true" | b"false" | b"null") {
+            return Some(value.end);
+        }
+        let decoded = Coding::Json.decode(raw.bytes());
+        let base = Base::Decoded {
+            from: raw,
+            coding: Coding::Json,
+        };
+        let plain = match &decoded {
+            Cow::Borrowed(_) => raw,
+            Cow::Owned(bytes) => Text::new(bytes, &base),
+        };
+        self.groups += 1;
+        self.value("", key, raw, plain, Part::Json, Siblings::None, place);
+        Some(value.end)
     }
 
     fn word(&mut self, word: Text, place: Place) {
@@ -114,6 +173,19 @@ impl Detector<'_> {
             }
         }
     }
+}
+
+/// Length of a JSON string that has begun, up to the quote that ends it; `escaped`: all quotes have a backslash.
+fn string_len(inner: &[u8], escaped: bool) -> usize {
+    let mut at = 0;
+    while let Some(n) = memchr::memchr2(b'"', b'\\', &inner[at..]) {
+        at += n;
+        if inner[at] == b'"' || escaped && inner[at + 1..].first() == Some(&b'"') {
+            return at;
+        }
+        at = (at + 2).min(inner.len());
+    }
+    inner.len()
 }
 
 /// Without the punctuation that ends sentences and brackets, which is rarely part of a value.

@@ -4,6 +4,7 @@
 mod free;
 mod literals;
 pub mod liveness;
+mod markup;
 mod name;
 mod offer;
 pub mod prefilter;
@@ -61,6 +62,8 @@ pub struct Exposure {
     pub confidence: Confidence,
     /// Whether it can still work.
     pub liveness: Liveness,
+    /// Whether it repeats another exposure of the same record, with which it counts.
+    pub echo: bool,
     /// When the record was written.
     pub time: Option<Instant>,
 }

@@ -87,7 +87,7 @@ impl Detector<'_> {
     }
 
     /// Whether request, owner and companions are those the rule holds for.
-    fn holds(&self, rule: &Compiled, siblings: Siblings, place: Place) -> bool {
+    fn holds(&mut self, rule: &Compiled, siblings: Siblings, place: Place) -> bool {
         let host = place.owner.host.as_deref().unwrap_or_default();
         let method = place.rec.method.map(|m| m.bytes());
         if !rule.holds_for(method, host.as_bytes(), place.owner.path) {
@@ -97,12 +97,17 @@ impl Detector<'_> {
             return true;
         }
         let when = &rule.spec.when;
+        let companions = &mut self.companions;
         rule.with.iter().all(|(name, m)| {
-            siblings
-                .get(name)
-                .is_some_and(|v| m.as_ref().is_none_or(|m| m.is_match(&v)))
-        }) && (when.with_any.is_empty() || when.with_any.iter().any(|n| siblings.get(n).is_some()))
-            && !when.without.iter().any(|n| siblings.get(n).is_some())
+            companions
+                .get(siblings, name)
+                .is_some_and(|v| m.as_ref().is_none_or(|m| m.is_match(v)))
+        }) && (when.with_any.is_empty()
+            || when
+                .with_any
+                .iter()
+                .any(|n| companions.get(siblings, n).is_some()))
+            && !when.without.iter().any(|n| companions.get(siblings, n).is_some())
     }
 
     /// Offers a path to the rules for paths.
@@ -222,7 +227,8 @@ impl Detector<'_> {
             })
         };
         let liveness = rule.spec.liveness.map_or(Liveness::UNKNOWN, |basis| {
-            let param = |name: &str| siblings.get(name);
+            let companions = std::cell::RefCell::new(&mut self.companions);
+            let param = |name: &str| companions.borrow_mut().get(siblings, name).map(<[u8]>::to_vec);
             liveness::read(
                 basis,
                 &Facts {
@@ -252,7 +258,10 @@ impl Detector<'_> {
             via,
             scheme: owner.scheme.as_deref().map(Into::into),
             host: owner.host.as_deref().map(Into::into),
-            route: route::scoped(owner.path, rule.spec.scope, place.rec.status).map(Into::into),
+            route: Some(owner.path)
+                .filter(|_| owner.routed)
+                .and_then(|path| route::scoped(path, rule.spec.scope, place.rec.status))
+                .map(Into::into),
             leaked_to: place
                 .receiver
                 .filter(|_| nested && third == Some(true))
@@ -262,6 +271,7 @@ impl Detector<'_> {
             chain: plain.chain(),
             secret,
             liveness,
+            echo: place.echo,
         });
     }
 }

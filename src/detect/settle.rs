@@ -8,6 +8,7 @@ use crate::rule::{Category, Tier};
 use crate::secret::Secret;
 use crate::text::Coding;
 use crate::time::Instant;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 /// A rule that fits a stretch, before overlaps are settled.
@@ -29,6 +30,7 @@ pub(super) struct Hit {
     pub(super) chain: Vec<Coding>,
     pub(super) secret: Secret,
     pub(super) liveness: Liveness,
+    pub(super) echo: bool,
 }
 impl Detector<'_> {
     /// Settles overlaps and turns what stands into exposures.
@@ -69,16 +71,33 @@ impl Detector<'_> {
                 .then_with(|| a.span.start.cmp(&b.span.start))
         });
         let first = out.len();
+        // Ends of what is taken, by where it begins: exposures never overlap.
+        let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
         for hit in hits.drain(..) {
-            let free = out[first..]
-                .iter()
-                .all(|e| e.span.end <= hit.span.start || hit.span.end <= e.span.start);
-            if free {
+            let before = taken.range(..hit.span.end.max(hit.span.start + 1)).next_back();
+            if before.is_none_or(|(_, end)| *end <= hit.span.start) {
+                taken.insert(hit.span.start, hit.span.end);
                 out.push(self.exposure(hit, time));
             }
         }
+        self.echoes(&mut out[first..]);
         out[first..].sort_by_key(|e| e.span.start);
         self.hits = hits;
+    }
+
+    /// What repeats another exposure of the record counts with it; what only seemed to stands for itself.
+    fn echoes(&self, all: &mut [Exposure]) {
+        if !all.iter().any(|e| e.echo) {
+            return;
+        }
+        let said = |e: &Exposure| (e.field, e.fingerprint);
+        let named = |e: &Exposure| (e.field, e.name.clone());
+        let first = || all.iter().filter(|e| !e.echo);
+        let values: HashSet<_> = first().map(said).collect();
+        let names: HashSet<_> = first().map(named).collect();
+        for e in all.iter_mut().filter(|e| e.echo) {
+            e.echo = values.contains(&said(e)) || names.contains(&named(e));
+        }
     }
 
     fn exposure(&self, hit: Hit, time: Option<Instant>) -> Exposure {
@@ -122,6 +141,7 @@ impl Detector<'_> {
             basis,
             confidence,
             liveness: hit.liveness,
+            echo: hit.echo,
             time,
         }
     }

@@ -11,6 +11,7 @@ use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// How deep URLs, JSON and pairs inside values are followed.
@@ -29,6 +30,7 @@ pub struct Detector<'r> {
     pub(super) hits: Vec<Hit>,
     pub(super) groups: u32,
     pub(super) work: usize,
+    pub(super) companions: Companions,
 }
 
 /// A place on the way into a record.
@@ -43,6 +45,8 @@ pub(super) struct Place<'f> {
     pub(super) via: Option<&'f Via<'f>>,
     pub(super) depth: u8,
     pub(super) keywords: &'f KeywordSet,
+    /// Whether the carrier repeats another.
+    pub(super) echo: bool,
 }
 
 /// The innermost URL around a value.
@@ -50,6 +54,9 @@ pub(super) struct Owner<'f> {
     pub(super) scheme: Option<Cow<'f, str>>,
     pub(super) host: Option<String>,
     pub(super) path: &'f [u8],
+    /// Whether what it owns is grouped by its path: not where cookies and headers carry it, which go with every
+    /// request.
+    pub(super) routed: bool,
 }
 
 pub(super) struct Via<'f> {
@@ -74,33 +81,57 @@ pub(super) enum Siblings<'s> {
 }
 
 impl Siblings<'_> {
-    /// The value of the first of that folded name, decoded.
-    pub(super) fn get(&self, name: &str) -> Option<Vec<u8>> {
-        match self {
-            Siblings::None => None,
-            Siblings::Params { text, cookie, .. } => {
-                let mut params = if *cookie {
-                    Params::cookies(*text)
-                } else {
-                    Params::new(*text)
-                };
-                let found = params.find(|p| fold(p.name.bytes()).folded == name)?;
-                Some(Coding::Percent.decode(found.value.bytes()).into_owned())
-            }
-            Siblings::Members { all, object, .. } => {
-                let found = all
-                    .iter()
-                    .find(|m| m.object == *object && fold(m.key().as_bytes()).folded == name)?;
-                Some(Coding::Json.decode(found.value.bytes()).into_owned())
-            }
-        }
-    }
-
     pub(super) fn group(&self) -> u32 {
         match self {
             Siblings::None => 0,
             Siblings::Params { group, .. } | Siblings::Members { group, .. } => *group,
         }
+    }
+
+    /// What tells these siblings from those of other texts of the record, and which of them are meant.
+    fn list(&self) -> (u32, usize) {
+        match self {
+            Siblings::None => (0, 0),
+            Siblings::Params { group, .. } => (*group, 0),
+            Siblings::Members { group, object, .. } => (group - *object as u32, *object),
+        }
+    }
+}
+
+/// The siblings in a record, by name: each list is walked once, however many values ask.
+#[derive(Default)]
+pub(super) struct Companions {
+    lists: HashMap<u32, HashMap<(usize, String), Vec<u8>>>,
+}
+
+impl Companions {
+    /// The value of the first of that folded name beside the value at hand, decoded.
+    pub(super) fn get(&mut self, siblings: Siblings, name: &str) -> Option<&[u8]> {
+        let (list, object) = siblings.list();
+        let values = self.lists.entry(list).or_insert_with(|| {
+            let mut values = HashMap::new();
+            let mut add = |object: usize, name: &[u8], value: Text, coding: Coding| {
+                values
+                    .entry((object, fold(name).folded))
+                    .or_insert_with(|| coding.decode(value.bytes()).into_owned());
+            };
+            match siblings {
+                Siblings::None => {}
+                Siblings::Params { text, cookie, .. } => {
+                    let params = if cookie {
+                        Params::cookies(text)
+                    } else {
+                        Params::new(text)
+                    };
+                    params.for_each(|p| add(0, p.name.bytes(), p.value, Coding::Percent));
+                }
+                Siblings::Members { all, .. } => all
+                    .iter()
+                    .for_each(|m| add(m.object, m.key().as_bytes(), m.value, Coding::Json)),
+            }
+            values
+        });
+        values.get(&(object, name.to_string())).map(Vec::as_slice)
     }
 }
 
@@ -114,6 +145,7 @@ impl<'r> Detector<'r> {
             hits: Vec::new(),
             groups: 0,
             work: 0,
+            companions: Companions::default(),
         }
     }
 
@@ -132,13 +164,26 @@ impl<'r> Detector<'r> {
         let keywords = self.rules.keywords_in(line);
         self.hits.clear();
         self.groups = 0;
+        self.companions.lists.clear();
         self.work = line.len().saturating_mul(WORK_PER_BYTE).max(WORK_FLOOR);
         let here = record.host.and_then(|h| host::normalize(h.bytes()));
+        // What stands in no URL belongs to the request.
+        let path = record.carriers.iter().find_map(|c| match c.content {
+            Content::Url(url) if c.field == Field::Url => Some(url.path.bytes()),
+            _ => None,
+        });
         for carrier in &record.carriers {
             let owner = Owner {
                 scheme: record.scheme.map(Cow::Borrowed),
                 host: here.clone(),
-                path: b"",
+                path: path
+                    .filter(|_| carrier.field != Field::Referer)
+                    .unwrap_or_default(),
+                routed: path.is_some()
+                    && !matches!(
+                        carrier.field,
+                        Field::RequestHeader | Field::ResponseHeader | Field::Cookie
+                    ),
             };
             let place = Place {
                 rec: record,
@@ -149,6 +194,7 @@ impl<'r> Detector<'r> {
                 via: None,
                 depth: 0,
                 keywords: &keywords,
+                echo: carrier.echo,
             };
             self.carrier(carrier, place);
         }
@@ -194,10 +240,11 @@ impl<'r> Detector<'r> {
                 }
             }
             Content::Cookies(text) => self.cookies(text, place),
-            Content::Named(name, text) => {
+            Content::Form(text) => self.params(text, Part::Form, place),
+            Content::Markup(text) => self.markup(text, place),
+            Content::Named(name, part, text) => {
                 self.groups += 1;
-                let siblings = Siblings::None;
-                self.value(name, name.as_bytes(), text, text, Part::Value, siblings, place);
+                self.value(name, name.as_bytes(), text, text, part, Siblings::None, place);
             }
             Content::Text(text) => self.free(text, place),
         }
@@ -239,6 +286,7 @@ impl<'r> Detector<'r> {
             scheme,
             host,
             path: url.path.bytes(),
+            routed: true,
         };
         let place = Place {
             owner: &owner,
@@ -398,7 +446,7 @@ impl<'r> Detector<'r> {
     /// is as it stands, `plain` decoded as its carrier says; `name` is used where it is not empty, else the
     /// name is read from `raw_name`.
     #[allow(clippy::too_many_arguments)] // a value, its name and its place, each in two forms
-    fn value(
+    pub(super) fn value(
         &mut self,
         name: &str,
         raw_name: &[u8],

@@ -332,6 +332,7 @@ mod tests {
             basis: Basis(1 << (client % 3)),
             confidence: Confidence::Firm,
             liveness: Liveness::UNKNOWN,
+            echo: false,
             time: Some(Instant(i64::from(credential))),
         };
         let source: Arc<str> = format!("s{}", at % 3).into();

@@ -66,6 +66,8 @@ pub enum Kind {
     Arcgis,
     /// Lines of HTTP messages.
     HttpMessage,
+    /// HAR captures.
+    Har,
     /// JSON without a map.
     AnyJson,
     /// Anything else.
@@ -295,7 +297,7 @@ impl Catalogue {
     }
 
     /// The first format of that kind.
-    pub(super) fn by_kind(&self, kind: Kind) -> u16 {
+    pub(crate) fn by_kind(&self, kind: Kind) -> u16 {
         self.formats
             .iter()
             .position(|f| f.spec.kind == kind)

@@ -1,7 +1,7 @@
 //! What a column of a log can mean, what may stand in it, and how columns become a record. Every format, be it
 //! a template, W3C fields or JSON members, speaks of columns in these words.
 
-use crate::record::{Content, Field, Record, is_absent};
+use crate::record::{Content, Field, Part, Record, is_absent};
 use crate::text::Text;
 use crate::time::{Clock, Instant, TimeForm};
 use crate::url::Url;
@@ -268,9 +268,11 @@ impl<'a> Builder<'a> {
                 Field::ResponseHeader,
                 Content::Cookies(text.split_once(b';').map_or(text, |(a, _)| a)),
             ),
-            Column::Header(name) => r.push(Field::RequestHeader, Content::Named(name, text)),
-            Column::ResponseHeader(name) => r.push(Field::ResponseHeader, Content::Named(name, text)),
-            Column::Named(name) => r.push(Field::Url, Content::Named(name, text)),
+            Column::Header(name) => r.push(Field::RequestHeader, Content::Named(name, Part::Value, text)),
+            Column::ResponseHeader(name) => {
+                r.push(Field::ResponseHeader, Content::Named(name, Part::Value, text))
+            }
+            Column::Named(name) => r.push(Field::Url, Content::Named(name, Part::Value, text)),
             Column::Location => r.push(Field::Location, Content::Url(Url::parse(text))),
             Column::Body => r.push(Field::RequestBody, Content::Text(text)),
             Column::Message => r.push(Field::Message, Content::Text(text)),

@@ -2,7 +2,7 @@
 //! under its key as a name.
 
 use super::columns::{Builder, Column, header, response_header};
-use crate::record::{Content, Field, Record};
+use crate::record::{Content, Field, Part, Record};
 use crate::text::{Base, Coding, Text, json};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -98,7 +98,7 @@ impl Map {
                     && text.len() >= 4
                     && !self.ignore.iter().any(|p| **p == *member.path) =>
                 {
-                    builder.push(Field::Text, Content::Named(member.key(), *text));
+                    builder.push(Field::Text, Content::Named(member.key(), Part::Value, *text));
                 }
                 None => {}
             }

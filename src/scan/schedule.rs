@@ -257,7 +257,9 @@ impl<'c> Shared<'c, '_> {
         let mut head = vec![0; if meta.len() > 0 { HEAD } else { 0 }];
         let got = read_full(&file, &mut head);
         head.truncate(got.as_ref().copied().unwrap_or(0));
-        let plain = crate::input::magic::tell(&head) == Magic::Data && !is_utf16(&head);
+        let plain = crate::input::magic::tell(&head) == Magic::Data
+            && !is_utf16(&head)
+            && crate::format::har::sniff(&head).is_none();
         // Files of /proc and the like say that they are empty, and are not.
         if got.is_ok() && plain && meta.is_file() && meta.len() > 0 {
             return self.plain(n, file, meta.len(), &head, worker, buffer);

@@ -5,12 +5,13 @@ use super::events::Unit;
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
-use crate::format::LineReader;
 use crate::format::sniff::HEAD;
+use crate::format::{LineReader, har};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
 use crate::report::model::{Source, Status};
+use crate::text::{Base, Text, json};
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -225,6 +226,13 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         if let Err(e) = input.by_ref().take(look).read_to_end(&mut head) {
             failed = Some(e);
         }
+        if interactive && failed.is_none() {
+            failed = document_head(&mut input, &mut head).err();
+        }
+        if let Some(form) = har::sniff(&head) {
+            let input = io::Cursor::new(head).chain(Failed(failed)).chain(input);
+            return self.document(name, form, input, compression);
+        }
         let utf16 = is_utf16(&head);
         let mut place = self.shared.place(name);
         place.utf16 = utf16;
@@ -365,6 +373,32 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             shared.close(&member, self.order, last.load(Ordering::SeqCst));
         }
     }
+}
+
+/// Reads on where a stream could be a document: what begins as JSON and is no whole line of it.
+fn document_head(input: &mut impl Read, head: &mut Vec<u8>) -> io::Result<()> {
+    let mut byte = [0; 1];
+    while head.len() < HEAD && begins_as_json(head) && har::sniff(head).is_none() {
+        // One line more; a log's line is one whole value.
+        let before = head.len();
+        while head.len() < HEAD && input.read(&mut byte)? > 0 {
+            head.push(byte[0]);
+            if byte[0] == b'\n' {
+                break;
+            }
+        }
+        let base = Base::Source { offset: 0 };
+        let whole = json::read(Text::new(head, &base)).is_some_and(|doc| doc.whole);
+        if whole || head.len() == before || !head.ends_with(b"\n") {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn begins_as_json(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    text.trim_ascii_start().first().is_none_or(|&b| b == b'{')
 }
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.

@@ -377,30 +377,50 @@ impl<'c> Worker<'c> {
         counts: &mut Counts,
         own: Option<Range<u64>>,
     ) {
+        let found = reader.read(line, &mut |record: &Record| {
+            self.record(Position::Line(number), whole, record, own.as_ref(), place, counts);
+        });
+        if found.is_some_and(|f| f.format == self.text) {
+            counts.unparsed += 1;
+        }
+    }
+
+    /// A record that stands in `whole`; where `own` is given, only what begins in it counts.
+    pub fn record(
+        &mut self,
+        position: Position,
+        whole: Text,
+        record: &Record,
+        own: Option<&Range<u64>>,
+        place: &Place,
+        counts: &mut Counts,
+    ) {
         let mut exposures = std::mem::take(&mut self.exposures);
         let mut masks = std::mem::take(&mut self.masks);
-        let (config, text_format) = (self.config, self.text);
-        let found = reader.read(line, &mut |record: &Record| {
-            exposures.clear();
-            masks.clear();
-            let surface = config.formats.get(record.format).spec.surface;
-            if !self
-                .detector
-                .scan(record, whole.bytes(), surface, &mut exposures, &mut masks)
-            {
-                counts.deep += 1;
+        exposures.clear();
+        masks.clear();
+        let surface = self.config.formats.get(record.format).spec.surface;
+        let deep = !self
+            .detector
+            .scan(record, whole.bytes(), surface, &mut exposures, &mut masks);
+        counts.deep += u64::from(deep);
+        for e in exposures.iter().filter(|e| !e.echo) {
+            if own.is_none_or(|own| own.contains(&e.span.start)) {
+                self.fold(e, record, whole, &masks, place, position, counts);
             }
-            for e in &exposures {
-                if own.as_ref().is_none_or(|own| own.contains(&e.span.start)) {
-                    self.fold(e, record, whole, &masks, place, number, counts);
-                }
-            }
-        });
-        if found.is_some_and(|f| f.format == text_format) {
-            counts.unparsed += 1;
         }
         self.exposures = exposures;
         self.masks = masks;
+    }
+
+    /// Whether bytes could hold an exposure.
+    pub fn worth(&mut self, bytes: &[u8]) -> bool {
+        if self.every_line {
+            return true;
+        }
+        self.candidates.clear();
+        self.prefilter.candidates(bytes, &mut self.candidates);
+        !self.candidates.is_empty()
     }
 
     /// Takes one exposure into the aggregate and the stream.
@@ -412,7 +432,7 @@ impl<'c> Worker<'c> {
         line: Text,
         masks: &[Range<u64>],
         place: &Place,
-        number: u64,
+        position: Position,
         counts: &mut Counts,
     ) {
         let config = self.config;
@@ -433,7 +453,7 @@ impl<'c> Worker<'c> {
         let at = Sighting {
             surface,
             source: &place.name,
-            position: Position::Line(number),
+            position,
             site: &place.site,
             format: record.format,
             client: hash,
@@ -444,8 +464,8 @@ impl<'c> Worker<'c> {
             let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
             Evidence {
                 source: place.name.clone(),
-                block: Some((place.source, place.block)),
-                position: Position::Line(number),
+                block: matches!(position, Position::Line(_)).then_some((place.source, place.block)),
+                position,
                 offset: e.span.start,
                 time: e.time,
                 client: shown().map(Into::into),
@@ -471,7 +491,7 @@ impl<'c> Worker<'c> {
                 record,
                 &excerpt,
                 span,
-                number,
+                position,
             );
             if let Some(events) = &mut self.events {
                 events.push(event);

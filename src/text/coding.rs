@@ -132,9 +132,21 @@ impl Coding {
             let end = decoded.end.div_ceil(3) * 4;
             return begin.min(raw.len())..end.min(raw.len());
         }
+        let marker = self.marker().unwrap_or_default();
         let (mut at, mut done) = (0, 0);
         let mut begin = None;
         while at < raw.len() && done < decoded.end {
+            // Up to the next escape a byte is a byte.
+            let plain = memchr::memchr(marker, &raw[at..]).unwrap_or(raw.len() - at);
+            if plain > 0 {
+                if begin.is_none() && done + plain > decoded.start {
+                    begin = Some(at + decoded.start.saturating_sub(done));
+                }
+                let step = plain.min(decoded.end - done);
+                at += step;
+                done += step;
+                continue;
+            }
             let unit = self.unit(&raw[at..]);
             if begin.is_none() && done + unit.len > decoded.start {
                 begin = Some(at);

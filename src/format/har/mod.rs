@@ -1,0 +1,147 @@
+//! HAR captures (HTTP Archive 1.1 to 1.3, <http://www.softwareishard.com/blog/har-12-spec/>): every string of an
+//! entry that can carry a credential, with what is known of the request around it. The file is never held; see
+//! [`split`].
+
+mod body;
+mod entry;
+mod split;
+
+use super::document::Read as Outcome;
+use crate::finding::Position;
+use crate::record::Record;
+use crate::text::{Base, Text, json};
+use split::{List, Piece, Splitter};
+use std::io::Read;
+use std::ops::Range;
+
+/// Receives the records of a HAR: where each stands, the text that it stands in, the record, and, for a window of a
+/// long string, where in the file the credentials begin that count for it.
+pub type Visit<'v> = dyn FnMut(Position, Text, &Record, Option<Range<u64>>) + 'v;
+
+/// Whether bytes may hold a credential; what may not is not looked into. Large bodies are asked about.
+pub type Worth<'w> = dyn Fn(&[u8]) -> bool + 'w;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 128 << 10;
+
+/// What stands in a HAR file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A log of entries.
+    Log,
+    /// One entry alone, as tools cut them out.
+    Entry,
+}
+
+/// What a source that begins with `head` is: an object, perhaps in a JSONP call, whose member `log` is an object with
+/// members that a HAR's log has, or one entry; `None` where it is neither.
+pub fn sniff(head: &[u8]) -> Option<Form> {
+    let head = head
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(head)
+        .trim_ascii_start();
+    let brace = head.iter().take(256).position(|&b| b == b'{')?;
+    let call = head[..brace].trim_ascii();
+    let jsonp = call.strip_suffix(b"(").is_some_and(|name| {
+        name.iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"_$.".contains(b))
+    });
+    if !call.is_empty() && !jsonp {
+        return None;
+    }
+    let base = Base::Source { offset: 0 };
+    let text = Text::new(&head[brace..], &base);
+    let doc = json::read(text)?;
+    let has = |path: &str| {
+        let below = |p: &str| {
+            p.strip_prefix(path)
+                .is_some_and(|r| r.is_empty() || r.starts_with('.'))
+        };
+        doc.members.iter().any(|m| below(&m.path))
+    };
+    if has("log.entries") || has("log.pages") || has("log.creator") && has("log.version") {
+        return Some(Form::Log);
+    }
+    let rest = text.bytes().get(doc.end..).unwrap_or_default();
+    let alone = !doc.whole || rest.iter().all(u8::is_ascii_whitespace);
+    (alone && has("startedDateTime") && has("request.url")).then_some(Form::Entry)
+}
+
+/// Reads a HAR to its end, or to where it breaks off.
+pub fn read(form: Form, input: &mut dyn Read, format: u16, worth: &Worth, visit: &mut Visit) -> Outcome {
+    let mut splitter = match form {
+        Form::Log => Splitter::default(),
+        Form::Entry => Splitter::single(),
+    };
+    let mut buffer = vec![0; BUFFER];
+    let mut offset = 0;
+    let mut failed = None;
+    let mut entry = 0;
+    let mut take = |piece: Piece| give(piece, &mut entry, format, worth, visit);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                splitter.feed(&buffer[..n], offset, &mut take);
+                offset += n as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                failed = Some(format!("could not be read to its end ({e})"));
+                break;
+            }
+        }
+    }
+    splitter.finish(&mut take);
+    let problem = failed.or(splitter.problem.map(|p| format!("the HAR {p}")));
+    Outcome {
+        records: splitter.entries,
+        problem: problem.map(|p| {
+            format!(
+                "{p} after {} entries; what stands before was scanned",
+                splitter.entries
+            )
+        }),
+    }
+}
+
+fn give(piece: Piece, entry: &mut u64, format: u16, worth: &Worth, visit: &mut Visit) {
+    match piece {
+        Piece::Unit {
+            list,
+            bytes,
+            pieces,
+            cut,
+        } => {
+            let base = Base::Joined { pieces };
+            let text = Text::new(bytes, &base);
+            let at = Position::Entry(*entry);
+            match list {
+                List::Entries => {
+                    entry::read(text, format, worth, &mut |whole, r| visit(at, whole, r, None));
+                    *entry += u64::from(!cut);
+                }
+                List::Pages => entry::page(text, format, &mut |r| visit(at, text, r, None)),
+                List::Around => entry::loose(text, format, &mut |r| visit(at, text, r, None)),
+            }
+        }
+        Piece::Window {
+            list,
+            before,
+            pieces,
+            bytes,
+            offset,
+            own,
+            skipped,
+        } => {
+            let before_base = Base::Joined { pieces };
+            let before = Text::new(before, &before_base);
+            let base = Base::Source { offset };
+            let window = Text::new(bytes, &base);
+            let at = Position::Entry(*entry);
+            body::window(list, before, window, skipped, format, worth, &mut |r| {
+                visit(at, window, r, Some(own.clone()));
+            });
+        }
+    }
+}

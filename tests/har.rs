@@ -1,0 +1,167 @@
+//! HAR captures as they come: wrapped, cut off, with members missing, with bodies too long to be held.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
+
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+
+/// The exposures and the source line of a scan, with its exit code.
+fn scan(path: &Path) -> (Vec<Value>, Value, i32) {
+    let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+        .args(["scan", "--fail-on", "never", "-f", "ndjson"])
+        .args(["--now", "2026-11-21T00:00:00Z"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let lines: Vec<Value> = out
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    let source = lines.iter().find(|l| l["type"] == "source").unwrap().clone();
+    let exposures = lines.into_iter().filter(|l| l["type"] == "exposure").collect();
+    (exposures, source, out.status.code().unwrap())
+}
+
+fn scanned(bytes: &[u8]) -> (Vec<Value>, Value, i32) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("capture");
+    std::fs::write(&path, bytes).unwrap();
+    scan(&path)
+}
+
+const TOKEN: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
+
+fn entry(url: &str) -> Value {
+    json!({"request": {"method": "GET", "url": url}, "response": {"status": 200}})
+}
+
+#[test]
+fn wrapped_and_sparse_captures_are_read() {
+    let url = format!("https://h.example/a?access_token={TOKEN}");
+    let har =
+        json!({"log": {"entries": [entry(&url), {}, entry(""), entry("://"), entry("data:,x")]}}).to_string();
+    for text in [
+        har.clone(),
+        format!("\u{feff}{har}"),
+        format!("onInputData({har});"),
+        format!("\n {har} \n"),
+    ] {
+        let (found, source, _) = scanned(text.as_bytes());
+        assert_eq!(found.len(), 1, "{text}");
+        let offset = found[0]["offset"].as_u64().unwrap() as usize;
+        assert!(text[offset..].starts_with(TOKEN));
+        assert_eq!(
+            (&source["format"], &source["records"]),
+            (&json!("har"), &json!(5))
+        );
+        assert_eq!(source["status"], "complete");
+    }
+}
+
+#[test]
+fn a_capture_that_breaks_off_gives_what_was_read() {
+    let url = format!("https://h.example/a?access_token={TOKEN}");
+    let har = json!({"log": {"entries": [entry(&url), entry(&url)]}}).to_string();
+    let cut = har.rfind(TOKEN).unwrap() + TOKEN.len() + 4;
+    let (found, source, code) = scanned(&har.as_bytes()[..cut]);
+    assert_eq!((found.len(), code), (2, 2));
+    assert_eq!(source["status"], "partial");
+    let problem = source["problem"].as_str().unwrap();
+    assert!(problem.contains("cut off after 1 entries"), "{problem}");
+}
+
+#[test]
+fn what_a_har_says_twice_counts_once() {
+    let har = json!({"log": {"entries": [{
+        "request": {
+            "url": "https://h.example/login?password=Zq81kfUwe_x", "method": "GET",
+            "queryString": [{"name": "password", "value": "Zq81kfUwe_x"}],
+            "headers": [{"name": "Cookie", "value": format!("sid={TOKEN}")}],
+            "cookies": [{"name": "sid", "value": TOKEN}],
+        },
+        "response": {
+            "status": 302, "redirectURL": format!("https://h.example/cb?code={TOKEN}"),
+            "headers": [{"value": format!("https://h.example/cb?code={TOKEN}"), "name": "location"}],
+        },
+    }, {
+        "request": {"url": "https://h.example/", "method": "POST",
+            "queryString": [{"name": "pin_password", "value": "x"}],
+            "postData": {"params": [{"name": "password", "value": "Zq81kfUwe_y"}]}},
+    }]}});
+    let (found, _, _) = scanned(har.to_string().as_bytes());
+    let got: Vec<(u64, &str, &str)> = found
+        .iter()
+        .map(|e| {
+            (
+                e["entry"].as_u64().unwrap(),
+                e["field"].as_str().unwrap(),
+                e["name"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let want = [
+        (0, "url", "password"),
+        (0, "cookie", "sid"),
+        (0, "location", "code"),
+        (1, "request-body", "password"),
+    ];
+    let mut sorted = got.clone();
+    sorted.sort();
+    let mut want = want.to_vec();
+    want.sort();
+    assert_eq!(sorted, want);
+}
+
+#[test]
+fn bodies_of_any_length_are_read_to_their_end() {
+    // Each planted value is another, so that each has to be found, and where it is cut by a window all the same.
+    let mut body = String::from("[");
+    let mut planted = 0;
+    while body.len() < 3 << 20 {
+        planted += 1;
+        body += &format!("{{\"id\":{planted},\"access_token\":\"q9Zt7LmK2vX8bN4cR6yW{planted:012}\"}},\n");
+        body += &"{\"text\":\"no \\u00e9 leak\"},".repeat(60 + planted % 7);
+    }
+    body += "0]";
+    let response = |content: Value| {
+        json!({"log": {"entries": [
+            entry("https://h.example/x"),
+            {"startedDateTime": "2026-01-01T00:00:00Z", "request": {"url": "https://h.example/big", "method": "GET"},
+             "response": {"content": content, "status": 200}},
+            entry("https://h.example/y"),
+        ]}})
+        .to_string()
+    };
+    let plain = response(json!({"mimeType": "application/json", "text": body}));
+    let base64 =
+        response(json!({"text": data_encoding::BASE64.encode(body.as_bytes()), "encoding": "base64"}));
+    for (what, har) in [("plain", &plain), ("base64", &base64)] {
+        let (found, source, _) = scanned(har.as_bytes());
+        assert_eq!(source["status"], "complete");
+        assert_eq!(found.len(), planted, "{what}");
+        let mut distinct: Vec<&str> = found.iter().map(|e| e["fingerprint"].as_str().unwrap()).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), planted, "{what}");
+        assert!(
+            found
+                .iter()
+                .all(|e| e["entry"] == 1 && e["field"] == "response-body"),
+            "{what}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|e| e["host"] == "h.example" && e["status"].is_null()),
+            "{what}"
+        );
+    }
+    let (found, _, _) = scanned(plain.as_bytes());
+    for e in &found {
+        let offset = e["offset"].as_u64().unwrap() as usize;
+        assert!(plain[offset..].starts_with("q9Zt7LmK2vX8bN4cR6yW"));
+    }
+}
