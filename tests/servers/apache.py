@@ -34,8 +34,7 @@ ProxyPreserveHost On
     {own_log}
 </VirtualHost>
 <VirtualHost 127.0.0.1:{port}>
-    ServerName stats.example.test
-    ServerAlias maps.example.test
+    ServerName stats.analytics.test
 </VirtualHost>
 """
 

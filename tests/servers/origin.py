@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import planted
 
 GIS = "gis.example.test"
-STATS = "stats.example.test"
+STATS = "stats.analytics.test"
 
 #: The smallest PNG: one transparent pixel.
 PIXEL = bytes.fromhex(
