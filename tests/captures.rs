@@ -17,6 +17,7 @@ const LOGS: &[(&str, &str)] = &[
     ("apache/error.log", "error-log"),
     ("apache/other_vhosts_access.log", "vhost-combined"),
     ("caddy/access.log", "caddy"),
+    ("caddy/error.log", "caddy"),
     ("haproxy/haproxy.log", "syslog+haproxy-http-one-capture"),
     ("nginx/access.log", "nginx-combined"),
     ("nginx/error.log", "error-log"),

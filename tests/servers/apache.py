@@ -1,5 +1,6 @@
 """Apache httpd with Debian's own LogFormat lines: combined, and vhost_combined for sites without a log of their own."""
 
+import re
 from pathlib import Path
 
 NAME = "apache"
@@ -62,3 +63,8 @@ def configure(folder, port, origin, snippets):
         )
     )
     return ["apache2", "-f", config, "-DFOREGROUND"], None
+
+
+def log_format(snippet):
+    """The string of the snippet's LogFormat, its quotes without their backslashes."""
+    return re.search(r'^LogFormat "(.*)" \w+$', snippet, re.MULTILINE)[1].replace('\\"', '"')

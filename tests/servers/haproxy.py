@@ -1,5 +1,7 @@
 """HAProxy with `option httplog`, as Debian's haproxy.cfg has it, to its standard output instead of syslog."""
 
+import re
+
 NAME = "haproxy"
 PACKAGE = "haproxy"
 PROGRAM = "haproxy"
@@ -23,15 +25,19 @@ frontend gis
     bind 127.0.0.1:{port}
 {log}
 {policy}
+    use_backend down if {{ path_beg /down/ }}
     default_backend site
 
 backend site
     server origin 127.0.0.1:{origin}
+
+backend down
+    retries 0
+    server nobody 127.0.0.1:1
 """
 
 #: The default of Debian's file, and the line that puts the Referer into it.
 LOG = "option httplog\n    capture request header Referer len 512"
-PLAIN = "option httplog"
 
 
 def configure(folder, port, origin, snippets):
@@ -46,3 +52,8 @@ def configure(folder, port, origin, snippets):
         )
     )
     return ["haproxy", "-db", "-f", config], None
+
+
+def log_format(snippet):
+    """The string of the snippet's log-format, as it stands between the quotes."""
+    return re.search(r'^log-format "(.*)"$', snippet, re.MULTILINE)[1]

@@ -1,5 +1,7 @@
 """nginx: combined is its default format; its error log quotes requests and Referers."""
 
+import re
+
 NAME = "nginx"
 PACKAGE = "nginx"
 PROGRAM = "nginx"
@@ -47,3 +49,8 @@ def configure(folder, port, origin, snippets):
         )
     )
     return ["nginx", "-c", config, "-e", f"{folder}/logs/error.log"], None
+
+
+def log_format(snippet):
+    """The string of the snippet's log_format, its pieces joined as nginx joins them."""
+    return "".join(re.findall(r"'([^']*)'", snippet[snippet.index("log_format") :]))

@@ -42,3 +42,8 @@ def configure(folder, port, origin, snippets):
         text = VALVE.sub(lambda _: mask, text)
     xml.write_text(text.replace('<Connector port="8080"', f'<Connector address="127.0.0.1" port="{port}"'))
     return [PROGRAM, "run"], {"CATALINA_HOME": str(HOME), "CATALINA_BASE": str(folder)}
+
+
+def log_format(snippet):
+    """The pattern of the snippet's valve, out of its XML."""
+    return re.search(r'pattern="(.*)"', snippet)[1].replace("&quot;", '"')
