@@ -185,7 +185,7 @@ def main(program, names):
         for name in names or SERVERS:
             try:
                 print(try_one(name, Path(folder), site, plainsight), flush=True)
-            except (Failed, RuntimeError, subprocess.SubprocessError) as error:
+            except (Failed, RuntimeError, OSError, subprocess.SubprocessError) as error:
                 failed = True
                 print(f"FAILED {name}: {error}", flush=True)
     return 1 if failed else 0

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -24,9 +25,19 @@ def program(name):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port below those that the system gives to clients.
+
+    Who waits for one of theirs to be listened on can be given that very port, and find itself at the other end.
+    """
+    for _ in range(1000):
+        port = random.randrange(10_240, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port is free on loopback")
 
 
 def unprivileged():
