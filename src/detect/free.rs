@@ -89,10 +89,7 @@ impl Detector<'_> {
             return Some(value.end);
         }
         let decoded = Coding::Json.decode(raw.bytes());
-        let base = Base::Decoded {
-            from: raw,
-            coding: Coding::Json,
-        };
+        let base = Base::decoded(raw, Coding::Json);
         let plain = match &decoded {
             Cow::Borrowed(_) => raw,
             Cow::Owned(bytes) => Text::new(bytes, &base),
@@ -128,10 +125,7 @@ impl Detector<'_> {
                 .is_some()
             {
                 let decoded = Coding::Percent.decode(bytes);
-                let base = crate::text::Base::Decoded {
-                    from: word,
-                    coding: Coding::Percent,
-                };
+                let base = crate::text::Base::decoded(word, Coding::Percent);
                 let plain = Text::new(&decoded, &base);
                 self.params(plain, Part::Value, place);
             } else if bytes[0] == b'/' {

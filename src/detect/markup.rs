@@ -83,10 +83,7 @@ impl Detector<'_> {
             return;
         }
         let decoded = Coding::Html.decode(raw.bytes());
-        let base = Base::Decoded {
-            from: raw,
-            coding: Coding::Html,
-        };
+        let base = Base::decoded(raw, Coding::Html);
         let plain = match &decoded {
             Cow::Borrowed(_) => raw,
             Cow::Owned(bytes) => Text::new(bytes, &base),

@@ -38,10 +38,7 @@ impl Detector<'_> {
             if word.eq_ignore_ascii_case(b"basic") {
                 let coded = plain.from(at).trim();
                 let decoded = Coding::Base64.decode(coded.bytes());
-                let base = Base::Decoded {
-                    from: coded,
-                    coding: Coding::Base64,
-                };
+                let base = Base::decoded(coded, Coding::Base64);
                 if let Some((_, password)) = Text::new(&decoded, &base).split_once(b':') {
                     for &n in rules.named(b"basic") {
                         self.name_rule(n, folded, shown, coded, password, part, siblings, place);

@@ -259,10 +259,7 @@ impl<'r> Detector<'r> {
         };
         for p in Params::cookies(text) {
             let decoded = Coding::Percent.decode(p.value.bytes());
-            let base = Base::Decoded {
-                from: p.value,
-                coding: Coding::Percent,
-            };
+            let base = Base::decoded(p.value, Coding::Percent);
             let plain = if matches!(decoded, Cow::Borrowed(_)) {
                 p.value
             } else {
@@ -329,10 +326,7 @@ impl<'r> Detector<'r> {
             }
             if crate::url::scheme_len(&once).is_some() && self.spend(query.len()) {
                 let plain = Coding::Percent.decode(query.bytes());
-                let base = Base::Decoded {
-                    from: query,
-                    coding: Coding::Percent,
-                };
+                let base = Base::decoded(query, Coding::Percent);
                 return self.url(
                     &Url::parse(Text::new(&plain, &base)),
                     Place {
@@ -358,10 +352,7 @@ impl<'r> Detector<'r> {
         for p in Params::new(text) {
             let raw = if p.value.is_empty() { p.name } else { p.value };
             let decoded = Coding::Percent.decode(raw.bytes());
-            let base = Base::Decoded {
-                from: raw,
-                coding: Coding::Percent,
-            };
+            let base = Base::decoded(raw, Coding::Percent);
             let plain = if matches!(decoded, Cow::Borrowed(_)) {
                 raw
             } else {
@@ -376,10 +367,7 @@ impl<'r> Detector<'r> {
     /// A value that stands as it is under a name of ours.
     fn plain(&mut self, name: &str, raw: Text, part: Part, place: Place) {
         let decoded = Coding::Percent.decode(raw.bytes());
-        let base = Base::Decoded {
-            from: raw,
-            coding: Coding::Percent,
-        };
+        let base = Base::decoded(raw, Coding::Percent);
         let plain = if matches!(decoded, Cow::Borrowed(_)) {
             raw
         } else {
@@ -402,10 +390,7 @@ impl<'r> Detector<'r> {
                 at += segment.len() + 1;
                 if let Some((name, value)) = piece.split_once(b'=') {
                     let decoded = Coding::Percent.decode(value.bytes());
-                    let base = Base::Decoded {
-                        from: value,
-                        coding: Coding::Percent,
-                    };
+                    let base = Base::decoded(value, Coding::Percent);
                     let plain = if matches!(decoded, Cow::Borrowed(_)) {
                         value
                     } else {
@@ -419,10 +404,7 @@ impl<'r> Detector<'r> {
             self.shapes(path, "", Part::Path, Siblings::None, place);
         } else {
             let decoded = Coding::Percent.decode(path.bytes());
-            let base = Base::Decoded {
-                from: path,
-                coding: Coding::Percent,
-            };
+            let base = Base::decoded(path, Coding::Percent);
             let plain = Text::new(&decoded, &base);
             self.shapes(plain, "", Part::Path, Siblings::None, place);
             // A question mark that was encoded by mistake: `/app%3Ftoken%3D…`.
@@ -496,10 +478,7 @@ impl<'r> Detector<'r> {
         // Under no name nothing in the raw line tells where such a value begins, so that no prefilter could see it.
         if base64 && bytes.len() >= 16 && !name.is_empty() {
             let decoded = Coding::Base64.decode(bytes);
-            let base = Base::Decoded {
-                from: plain,
-                coding: Coding::Base64,
-            };
+            let base = Base::decoded(plain, Coding::Base64);
             if !decoded.is_empty() && self.json(Text::new(&decoded, &base), inner) {
                 return;
             }
@@ -507,10 +486,7 @@ impl<'r> Detector<'r> {
         if memchr::memmem::find(bytes, b"%").is_some_and(|at| bytes.len() > at + 2) {
             let decoded = Coding::Percent.decode(bytes);
             if decoded.len() < bytes.len() {
-                let base = Base::Decoded {
-                    from: plain,
-                    coding: Coding::Percent,
-                };
+                let base = Base::decoded(plain, Coding::Percent);
                 let again = Text::new(&decoded, &base);
                 self.shapes(again, name, part, Siblings::None, inner);
                 return self.nested(
@@ -541,10 +517,7 @@ impl<'r> Detector<'r> {
                 continue;
             }
             let decoded = Coding::Json.decode(m.value.bytes());
-            let base = Base::Decoded {
-                from: m.value,
-                coding: Coding::Json,
-            };
+            let base = Base::decoded(m.value, Coding::Json);
             let plain = if matches!(decoded, Cow::Borrowed(_)) {
                 m.value
             } else {

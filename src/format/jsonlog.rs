@@ -69,10 +69,7 @@ impl Map {
         let bases: Vec<Base> = doc
             .members
             .iter()
-            .map(|m| Base::Decoded {
-                from: m.value,
-                coding: Coding::Json,
-            })
+            .map(|m| Base::decoded(m.value, Coding::Json))
             .collect();
         let texts: Vec<Text> = doc
             .members

@@ -161,10 +161,7 @@ pub fn arcgis(line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> bool {
     let end = memchr::memmem::find(text.bytes(), b"</Msg>").unwrap_or(text.len());
     let raw = text.to(end);
     let plain = Coding::Html.decode(raw.bytes());
-    let base = Base::Decoded {
-        from: raw,
-        coding: Coding::Html,
-    };
+    let base = Base::decoded(raw, Coding::Html);
     let message = if matches!(plain, std::borrow::Cow::Borrowed(_)) {
         raw
     } else {

@@ -228,10 +228,7 @@ impl<'c> LineReader<'c> {
         {
             let around = if depth == 0 { Some(w.wrapper) } else { wrapper };
             let decoded = Coding::Json.decode(w.inner.bytes());
-            let base = Base::Decoded {
-                from: w.inner,
-                coding: Coding::Json,
-            };
+            let base = Base::decoded(w.inner, Coding::Json);
             let inner = if matches!(decoded, std::borrow::Cow::Borrowed(_)) {
                 w.inner
             } else {

@@ -218,10 +218,7 @@ impl Template {
             .collect();
         let bases: Vec<Base> = raw
             .iter()
-            .map(|&from| Base::Decoded {
-                from,
-                coding: coding.unwrap_or(Coding::Percent),
-            })
+            .map(|&from| Base::decoded(from, coding.unwrap_or(Coding::Percent)))
             .collect();
         let mut builder = Builder::default();
         let texts = raw

@@ -79,10 +79,7 @@ impl Fields {
         let plain: Vec<Cow<[u8]>> = raw.iter().map(|t| wire(coding, t.bytes())).collect();
         let bases: Vec<Base> = raw
             .iter()
-            .map(|&from| Base::Decoded {
-                from,
-                coding: Coding::Percent,
-            })
+            .map(|&from| Base::decoded(from, Coding::Percent))
             .collect();
         let mut builder = Builder::default();
         let extra = Column::Other;

@@ -96,17 +96,11 @@ const BEFORE: usize = 110;
 const AFTER: usize = 60;
 
 /// The text around an exposure, fit to be shown, and where in it the mask stands. `line` is the line; `masks`
-/// are the spans in the source of everything that any rule takes for a credential; `span` is the exposure's.
+/// are the spans in the source of everything that any rule takes for a credential, in order and apart (see
+/// [`apart`]); `span` is the exposure's.
 pub fn excerpt(line: Text, masks: &[Range<u64>], span: &Range<u64>, preview: &str) -> (String, (u32, u32)) {
     let bytes = line.bytes();
     let own = index_of(line, span);
-    let mut masks: Vec<Range<usize>> = masks
-        .iter()
-        .map(|m| index_of(line, m))
-        .filter(|m| m.start < m.end)
-        .collect();
-    masks.push(own.clone());
-    masks.sort_by_key(|m| (m.start, m.end));
     let mut begin = own.start.saturating_sub(BEFORE);
     if begin > 0 && !is_delimiter(bytes[begin - 1]) {
         begin = bytes[begin..own.start]
@@ -121,6 +115,16 @@ pub fn excerpt(line: Text, masks: &[Range<u64>], span: &Range<u64>, preview: &st
             .rposition(|&b| is_delimiter(b))
             .map_or(own.end, |n| own.end + n);
     }
+    let shown = line.slice(begin..end).span();
+    let first = masks.partition_point(|m| m.end <= shown.start);
+    let mut masks: Vec<Range<usize>> = masks[first..]
+        .iter()
+        .take_while(|m| m.start < shown.end)
+        .map(|m| index_of(line, m))
+        .filter(|m| m.start < m.end)
+        .collect();
+    masks.push(own.clone());
+    masks.sort_by_key(|m| (m.start, m.end));
     let mut out = String::new();
     if begin > 0 {
         out.push('…');
@@ -154,6 +158,18 @@ pub fn excerpt(line: Text, masks: &[Range<u64>], span: &Range<u64>, preview: &st
         out.push('…');
     }
     (out, marked)
+}
+
+/// Puts spans in order and makes one of those that overlap.
+pub fn apart(spans: &mut Vec<Range<u64>>) {
+    spans.sort_unstable_by_key(|s| (s.start, s.end));
+    spans.dedup_by(|next, last| {
+        let overlap = next.start < last.end;
+        if overlap {
+            last.end = last.end.max(next.end);
+        }
+        overlap
+    });
 }
 
 /// Where a span of the source stands in the line.

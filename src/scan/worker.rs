@@ -404,6 +404,7 @@ impl<'c> Worker<'c> {
             .detector
             .scan(record, whole.bytes(), surface, &mut exposures, &mut masks);
         counts.deep += u64::from(deep);
+        safe::apart(&mut masks);
         for e in exposures.iter().filter(|e| !e.echo) {
             if own.is_none_or(|own| own.contains(&e.span.start)) {
                 self.fold(e, record, whole, &masks, place, position, counts);

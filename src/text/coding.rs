@@ -123,6 +123,30 @@ impl Coding {
         Cow::Owned(out)
     }
 
+    /// Pairs of offsets, decoded and raw, at which [`Coding::locate`] can begin, at least `every` decoded bytes apart.
+    pub(super) fn marks(self, raw: &[u8], every: usize) -> Vec<(usize, usize)> {
+        let Some(marker) = self.marker().filter(|_| raw.len() > every) else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        let (mut at, mut done, mut last) = (0, 0, 0);
+        while at < raw.len() {
+            let plain = memchr::memchr(marker, &raw[at..]).unwrap_or(raw.len() - at);
+            at += plain;
+            done += plain;
+            if done - last >= every {
+                out.push((done, at));
+                last = done;
+            }
+            if at < raw.len() {
+                let unit = self.unit(&raw[at..]);
+                at += unit.used;
+                done += unit.len;
+            }
+        }
+        out
+    }
+
     /// Where in `raw` the bytes `decoded` of its decoded form stand. A range that begins or ends inside an
     /// escape takes the whole escape; one in base64 takes whole groups of four.
     pub fn locate(self, raw: &[u8], decoded: Range<usize>) -> Range<usize> {
@@ -249,6 +273,9 @@ mod tests {
                 let again = coding.decode(&raw[back.clone()]);
                 prop_assert!(memchr::memmem::find(&again, &plain[from..to]).is_some());
                 prop_assert_eq!(coding.locate(&raw, 0..plain.len()), 0..raw.len());
+                for (done, at) in coding.marks(&raw, 1) {
+                    prop_assert_eq!(&*coding.decode(&raw[at..]), &plain[done..]);
+                }
             }
         }
     }

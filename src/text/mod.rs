@@ -8,10 +8,11 @@ pub mod shape;
 pub use coding::Coding;
 pub(crate) use coding::base64 as coding_base64;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// Where a stretch of [`Text`] comes from: the source itself, or a decoding of another text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Base<'a> {
     /// Bytes as they stand in the decompressed source; `offset` is that of the first of them.
     Source {
@@ -34,7 +35,28 @@ pub enum Base<'a> {
         from: Text<'a>,
         /// What was undone.
         coding: Coding,
+        /// Places to begin from when the way back is looked for.
+        marks: Marks,
     },
+}
+
+/// Bytes of decoded text between two marks.
+const MARK_EVERY: usize = 4096;
+
+/// Where bytes of a long decoded text stand in the raw one, every so often: finding the way back of many stretches
+/// would otherwise read all of it for each. Filled when it is first needed.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(OnceCell<Vec<(usize, usize)>>);
+
+impl<'a> Base<'a> {
+    /// Bytes that were decoded from `from`.
+    pub fn decoded(from: Text<'a>, coding: Coding) -> Base<'a> {
+        Base::Decoded {
+            from,
+            coding,
+            marks: Marks::default(),
+        }
+    }
 }
 
 /// A slice of bytes that knows its way back to the source.
@@ -151,10 +173,13 @@ impl<'a> Text<'a> {
                     let units = |to: usize| 2 * utf16_units(&whole[..to.min(whole.len())]);
                     return offset + units(lo)..offset + units(hi);
                 }
-                Base::Decoded { from, coding } => {
-                    let raw = coding.locate(from.bytes, lo..hi);
-                    lo = from.start + raw.start;
-                    hi = from.start + raw.end;
+                Base::Decoded { from, coding, marks } => {
+                    let marks = marks.0.get_or_init(|| coding.marks(from.bytes, MARK_EVERY));
+                    let n = marks.partition_point(|m| m.0 <= lo);
+                    let (done, at) = n.checked_sub(1).map_or((0, 0), |n| marks[n]);
+                    let raw = coding.locate(&from.bytes[at..], lo - done..hi - done);
+                    lo = from.start + at + raw.start;
+                    hi = from.start + at + raw.end;
                     (base, whole) = (from.base, from.whole);
                 }
             }
@@ -195,7 +220,7 @@ impl<'a> Text<'a> {
     pub fn chain(&self) -> Vec<Coding> {
         let mut out = Vec::new();
         let mut base = self.base;
-        while let Base::Decoded { from, coding } = base {
+        while let Base::Decoded { from, coding, .. } = base {
             out.push(*coding);
             base = from.base;
         }
@@ -207,7 +232,7 @@ impl<'a> Text<'a> {
     /// (base64), so that a search of the raw line cannot have seen them.
     pub fn is_opaque(&self) -> bool {
         let mut base = self.base;
-        while let Base::Decoded { from, coding } = base {
+        while let Base::Decoded { from, coding, .. } = base {
             if matches!(coding, Coding::Base64) {
                 return true;
             }
@@ -236,18 +261,12 @@ mod tests {
         let line = Text::new(line, &root);
         let json = line.slice(8..line.len() - 2);
         let once = Coding::Json.decode(json.bytes());
-        let base = Base::Decoded {
-            from: json,
-            coding: Coding::Json,
-        };
+        let base = Base::decoded(json, Coding::Json);
         let once = Text::new(&once, &base);
         assert_eq!(once.bytes(), b"GET /x?u=a%3Dtop%253Dx");
         let value = once.from(9);
         let twice = Coding::Percent.decode(value.bytes());
-        let base = Base::Decoded {
-            from: value,
-            coding: Coding::Percent,
-        };
+        let base = Base::decoded(value, Coding::Percent);
         let twice = Text::new(&twice, &base);
         assert_eq!(twice.bytes(), b"a=top%3Dx");
         let top = twice.slice(2..5);

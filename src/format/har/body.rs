@@ -116,10 +116,7 @@ pub(super) fn window(
         _ => Field::Text,
     };
     let decoded = Coding::Json.decode(window.bytes());
-    let base = Base::Decoded {
-        from: window,
-        coding: Coding::Json,
-    };
+    let base = Base::decoded(window, Coding::Json);
     let text = match &decoded {
         std::borrow::Cow::Borrowed(_) => window,
         std::borrow::Cow::Owned(bytes) => Text::new(bytes, &base),
@@ -136,10 +133,7 @@ pub(super) fn window(
     } else {
         Default::default()
     };
-    let base64 = Base::Decoded {
-        from: aligned,
-        coding: Coding::Base64,
-    };
+    let base64 = Base::decoded(aligned, Coding::Base64);
     let inner = Text::new(&plain64, &base64);
     if !inner.is_empty() && worth(inner.bytes()) {
         record.push(field, Content::Text(inner));

@@ -27,10 +27,7 @@ impl<'d> Plain<'d> {
                 .collect(),
             bases: members
                 .iter()
-                .map(|m| Base::Decoded {
-                    from: m.value,
-                    coding: Coding::Json,
-                })
+                .map(|m| Base::decoded(m.value, Coding::Json))
                 .collect(),
         }
     }
@@ -175,10 +172,7 @@ pub(super) fn read(text: Text, format: u16, worth: &Worth, visit: &mut dyn FnMut
     if let Some(mut body) = response_body {
         if base64 {
             decoded = Coding::Base64.decode(body.bytes());
-            base = Base::Decoded {
-                from: body,
-                coding: Coding::Base64,
-            };
+            base = Base::decoded(body, Coding::Base64);
             body = Text::new(&decoded, &base);
         }
         if let Some(code) = body::arcgis_error(body) {
