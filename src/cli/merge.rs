@@ -48,11 +48,11 @@ pub fn run(args: Args) -> Ending {
     if let Some(text) = &args.log_format {
         config.formats.set_user(text)?;
     }
-    let fail_on = args.report.fail_on.unwrap_or(Threshold::Never);
+    let gate = args.report.gate.policy(Threshold::Never, &config.rules)?;
     let mut merger = Merger::new(Options {
         config,
         now,
-        fail_on,
+        gate,
         min_severity: args.report.min_severity,
     });
     for path in &args.reports {
@@ -62,6 +62,7 @@ pub fn run(args: Args) -> Ending {
     }
     let report = merger.finish()?;
     scan::write(&report, &formats, args.report.color)?;
+    args.report.gate.save(&report)?;
     if !report.summary.complete {
         output::say("warning: a part was not read whole; its sources say which and why");
     }

@@ -1,5 +1,6 @@
 //! `plainsight scan`.
 
+use super::gate::GateArgs;
 use super::{Ending, output};
 use crate::format::Catalogue;
 use crate::gate::{Outcome, Threshold};
@@ -93,9 +94,9 @@ pub struct ReportArgs {
     /// table, json or ndjson; with =FILE into a file. May be given several times, once without a file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,
-    /// Exit 1 for findings of this severity or worse: info, low, medium, high, critical, never.
-    #[arg(long, value_name = "SEVERITY|never")]
-    pub fail_on: Option<Threshold>,
+    /// What fails.
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Hide findings under this severity.
     #[arg(long, value_name = "SEVERITY", default_value = "info", value_parser = word::<Severity>)]
     pub min_severity: Severity,
@@ -266,6 +267,7 @@ pub fn run(args: Args) -> Ending {
     let mut selection =
         Selection::new(&args.include, &args.exclude, args.follow_links).context("a glob cannot be used")?;
     selection.outputs = formats.iter().filter_map(|f| f.file.clone()).collect();
+    selection.outputs.extend(args.report.gate.write_baseline.clone());
     for path in &selection.outputs {
         let folder = path
             .parent()
@@ -291,10 +293,12 @@ pub fn run(args: Args) -> Ending {
         }
         None => Key::random()?,
     };
+    let rules = args.rules.load()?;
+    let gate = args.report.gate.policy(Threshold::At(Severity::Medium), &rules)?;
     let config = Config {
         clock,
         key,
-        rules: args.rules.load()?,
+        rules,
         formats: catalogue,
         selection,
         jobs: args.jobs.map_or_else(
@@ -302,7 +306,7 @@ pub fn run(args: Args) -> Ending {
             usize::from,
         ),
         clients: args.clients,
-        fail_on: args.report.fail_on.unwrap_or(Threshold::At(Severity::Medium)),
+        gate,
         min_severity: args.report.min_severity,
         min_confidence: args.min_confidence,
         since,
@@ -322,6 +326,7 @@ pub fn run(args: Args) -> Ending {
         report
     })?;
     write(&report, &formats, args.report.color)?;
+    args.report.gate.save(&report)?;
     for s in report.sources.iter().filter(|s| {
         matches!(
             s.status,

@@ -349,14 +349,15 @@ impl Aggregate {
         limits::k(self.distinct)
     }
 
-    /// Adds an exposure; `evidence` is asked only where it would be kept.
+    /// Adds an exposure; `evidence` is asked only where it would be kept. Gives the ids of the exposure's own key
+    /// at every level of folding, whatever has been folded by now.
     pub fn add(
         &mut self,
         e: &Exposure,
         rule_id: &str,
         at: &Sighting,
         evidence: impl FnOnce() -> Evidence,
-    ) -> u64 {
+    ) -> [u64; 4] {
         let site = if e.host.is_none() {
             Some(Box::from(at.site))
         } else {
@@ -375,16 +376,17 @@ impl Aggregate {
         };
         let k = self.k();
         let level = self.level(&key);
-        let key = if level == Level::Exact {
-            key
+        let (key, own) = if level == Level::Exact {
+            (key, None)
         } else {
-            key.fold(level)
+            let own = key.ids(rule_id);
+            (key.fold(level), Some(own))
         };
         let known = self.findings.contains_key(&key);
         let finding = self
             .findings
             .entry(key)
-            .or_insert_with_key(|key| Finding::new(ids(key, rule_id)));
+            .or_insert_with_key(|key| Finding::new(key.ids(rule_id)));
         let all = finding.ids;
         finding.exposures += 1;
         finding.credentials.insert(e.fingerprint.0, k);
@@ -429,7 +431,7 @@ impl Aggregate {
         if !known {
             self.grown(e.rule, e.name.clone());
         }
-        all[0]
+        own.unwrap_or(all)
     }
 
     fn credential(&mut self, e: &Exposure, at: &Sighting, ids: [u64; 4]) {
@@ -815,9 +817,4 @@ impl Aggregate {
         out.settle();
         out
     }
-}
-
-/// A key's ids at every level.
-fn ids(key: &FindingKey, rule: &str) -> [u64; 4] {
-    [Level::Exact, Level::Routes, Level::Hosts, Level::Names].map(|level| key.clone().fold(level).id(rule))
 }

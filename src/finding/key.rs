@@ -63,6 +63,12 @@ impl FindingKey {
         self
     }
 
+    /// The ids of the key at every level of folding, from its own on.
+    pub fn ids(&self, rule: &str) -> [u64; 4] {
+        [Level::Exact, Level::Routes, Level::Hosts, Level::Names]
+            .map(|level| self.clone().fold(level).id(rule))
+    }
+
     /// The finding's id: 16 hexadecimal digits that depend on the key alone, the rule by its name.
     pub fn id(&self, rule: &str) -> u64 {
         let mut hasher = blake3::Hasher::new();

@@ -3,6 +3,7 @@
 use super::Report;
 use super::model::Source;
 use crate::detect::Exposure;
+use crate::gate::Mark;
 use crate::record::{Record, Surface};
 use crate::rule::RuleSpec;
 use crate::scan::events::{Event, Sink};
@@ -41,7 +42,7 @@ struct Tail<'a> {
     length: usize,
     fingerprint: String,
     excerpt: &'a str,
-    baseline: &'static str,
+    baseline: Mark,
 }
 
 /// An exposure as it goes into the stream.
@@ -52,6 +53,7 @@ pub fn event(
     surface: Surface,
     source: &str,
     finding: u64,
+    mark: Mark,
     client: Option<String>,
     record: &Record,
     excerpt: &str,
@@ -88,7 +90,7 @@ pub fn event(
         length: e.length,
         fingerprint: e.fingerprint.to_string(),
         excerpt,
-        baseline: "new",
+        baseline: mark,
     };
     let tail = json(serde_json::to_string(&tail));
     Event {

@@ -41,7 +41,12 @@ pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<(
 fn render(report: &Report, style: Style, out: &mut String) {
     let s = &report.summary;
     let _ = writeln!(out, "{}\n", verdict(report));
-    let rows = rows(&report.findings);
+    let shown: Vec<&FindingReport> = report
+        .findings
+        .iter()
+        .filter(|f| f.suppressed.is_none())
+        .collect();
+    let rows = rows(&shown);
     let (leaks, notices): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|r| r.worst.severity > Severity::Info);
     if !leaks.is_empty() {
@@ -68,6 +73,14 @@ fn render(report: &Report, style: Style, out: &mut String) {
             "Also noted, no leaks: {} times {}.\n",
             count(n),
             names.join(", ")
+        );
+    }
+    if s.suppressed > 0 {
+        let _ = writeln!(
+            out,
+            "Hidden: {} that the baseline or an allow entry accepts; -f json has {}.\n",
+            plural(s.suppressed, "finding"),
+            if s.suppressed == 1 { "it" } else { "them" }
         );
     }
     problems(report, out);
@@ -119,13 +132,17 @@ fn verdict(report: &Report) -> String {
     if leaks == 0 {
         return format!("No credential found in {}.{whole}", plural(s.records, "record"));
     }
+    let hidden = match s.suppressed {
+        0 => String::new(),
+        n => format!(" ({} of them accepted)", count(n)),
+    };
     let about = if s.estimated.contains(&"credentials") {
         "about "
     } else {
         ""
     };
     format!(
-        "{}: {} leaked credential{} at {} place{}, {about}{} distinct value{}.{whole}",
+        "{}: {} leaked credential{}{hidden} at {} place{}, {about}{} distinct value{}.{whole}",
         by.join(", "),
         plural(leaks, "kind of").replace("kind ofs", "kinds of"),
         if leaks == 1 { "" } else { "s" },
@@ -138,6 +155,19 @@ fn verdict(report: &Report) -> String {
 
 fn last_line(report: &Report) -> String {
     let g = &report.gate;
+    if let Some(n) = g.accepted {
+        let left = match g.failing {
+            0 => String::new(),
+            n => format!(
+                " FAILED, {} more stand under expired entries.",
+                plural(n, "finding")
+            ),
+        };
+        return format!(
+            "Gate: {} in the baseline that was written.{left}",
+            plural(n, "entry")
+        );
+    }
     match (g.failing, g.fail_on.as_str()) {
         (_, "never") => "Gate: off (--fail-on never).".into(),
         (0, at) if !report.summary.complete => {
@@ -148,10 +178,10 @@ fn last_line(report: &Report) -> String {
     }
 }
 
-fn rows(findings: &[FindingReport]) -> Vec<Row<'_>> {
+fn rows<'r>(findings: &[&'r FindingReport]) -> Vec<Row<'r>> {
     let mut rows: Vec<Row> = Vec::new();
     let mut at = BTreeMap::new();
-    for f in findings {
+    for &f in findings {
         let key = (
             f.rule.as_str(),
             f.name.as_str(),
@@ -269,6 +299,9 @@ fn what(row: &Row) -> String {
     }
     if routes.len() > ROUTES {
         let _ = write!(out, "\n  … {} routes in all", routes.len());
+    }
+    if f.baseline == crate::gate::Mark::Worsened {
+        out.push_str("\nworse than was accepted in the baseline");
     }
     if let Some(step) = f
         .advice
@@ -426,7 +459,11 @@ fn count(n: u64) -> String {
 }
 
 fn plural(n: u64, word: &str) -> String {
-    format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
+    match word.strip_suffix('y') {
+        _ if n == 1 => format!("{} {word}", count(n)),
+        Some(stem) => format!("{} {stem}ies", count(n)),
+        None => format!("{} {word}s", count(n)),
+    }
 }
 
 fn bytes(n: u64) -> String {

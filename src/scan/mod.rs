@@ -10,7 +10,7 @@ use crate::advice::Book;
 use crate::detect::prefilter::Prefilter;
 use crate::finding::Aggregate;
 use crate::format::{Catalogue, FormatError};
-use crate::gate::Threshold;
+use crate::gate::{Policy, Threshold};
 use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
 use crate::report::{self, BuildInput, Report};
@@ -40,8 +40,8 @@ pub struct Config {
     pub jobs: usize,
     /// How clients are shown.
     pub clients: Clients,
-    /// The gate's threshold.
-    pub fail_on: Threshold,
+    /// What fails the run.
+    pub gate: Policy,
     /// Findings under it are hidden.
     pub min_severity: Severity,
     /// Findings under it do not count.
@@ -79,7 +79,7 @@ impl Config {
             selection: Selection::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             clients: Clients::Full,
-            fail_on: Threshold::At(Severity::Medium),
+            gate: Threshold::At(Severity::Medium).into(),
             min_severity: Severity::Info,
             min_confidence: Confidence::Tentative,
             since: None,
@@ -185,7 +185,7 @@ impl Scan {
             sources: outcome.sources,
             diagnostics: outcome.diagnostics,
             clock: c.clock.now,
-            fail_on: c.fail_on,
+            gate: &c.gate,
             min_severity: c.min_severity,
             min_confidence: c.min_confidence,
             identity: crate::merge::identity(c),
@@ -205,5 +205,6 @@ pub(crate) fn diagnostic(level: Level, source: &str, message: impl Into<String>)
         level,
         source: Some(source.to_string()),
         message: message.into(),
+        gate: false,
     }
 }

@@ -457,7 +457,7 @@ impl<'c> Worker<'c> {
                 fingerprint: e.fingerprint,
             }
         };
-        let finding = self.aggregate.add(e, &rule.id, &at, evidence);
+        let ids = self.aggregate.add(e, &rule.id, &at, evidence);
         if self.events.is_some() && e.severity >= config.min_severity {
             let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
             let event = crate::report::ndjson::event(
@@ -465,7 +465,8 @@ impl<'c> Worker<'c> {
                 rule,
                 surface,
                 &place.name,
-                finding,
+                ids[0],
+                config.gate.mark(&ids, e.severity, config.clock.now),
                 shown(),
                 record,
                 &excerpt,

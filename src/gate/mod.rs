@@ -1,7 +1,13 @@
 //! The gate: which findings fail a run, and what the process says of it to its caller.
 
+pub mod baseline;
+mod review;
+
 use crate::report::model::{Report, Status};
 use crate::rule::Severity;
+use crate::time::Instant;
+use baseline::{Acceptance, Baseline};
+pub use review::{Review, Reviewed};
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,6 +47,59 @@ impl FromStr for Threshold {
         found
             .map(|s| Threshold::At(*s))
             .ok_or_else(|| format!("{s:?} is none of info, low, medium, high, critical, never"))
+    }
+}
+
+crate::record::words! {
+    /// How a finding stands to the baseline.
+    Mark {
+        /// Not in it.
+        New = "new",
+        /// In it, no worse than accepted.
+        Known = "known",
+        /// In it, worse than accepted.
+        Worsened = "worsened",
+    }
+}
+
+/// Who hides a finding from the gate.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Suppressed {
+    /// `baseline` or `allow`.
+    pub by: &'static str,
+    /// Why, in the words of whoever accepted it.
+    pub reason: String,
+    /// The last day on which that counts.
+    pub expires: Option<String>,
+}
+
+/// What of a run's findings fails it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// From which severity on.
+    pub fail_on: Threshold,
+    /// What has been accepted.
+    pub baseline: Option<Baseline>,
+    /// Everything that is found is accepted, by these words, to be written into a baseline.
+    pub accept: Option<Acceptance>,
+}
+
+impl From<Threshold> for Policy {
+    fn from(fail_on: Threshold) -> Policy {
+        Policy {
+            fail_on,
+            baseline: None,
+            accept: None,
+        }
+    }
+}
+
+impl Policy {
+    /// How one exposure of a finding with these ids stands to the baseline, by its own severity.
+    pub fn mark(&self, ids: &[u64; 4], severity: Severity, now: Instant) -> Mark {
+        self.baseline
+            .as_ref()
+            .map_or(Mark::New, |b| b.judge(ids, severity, now).mark)
     }
 }
 

@@ -1,0 +1,198 @@
+//! One pass over a report's findings: what fails, what is hidden and by whom, which entries were never used, and
+//! what a new baseline holds.
+
+use super::baseline::Entry;
+use super::{Mark, Policy, Suppressed};
+use crate::finding::FindingKey;
+use crate::report::model::{Diagnostic, Level};
+use crate::rule::{RuleSet, Severity};
+use crate::time::Instant;
+
+/// Entries of one kind that are told one by one; the rest is counted.
+const TOLD: usize = 20;
+
+/// A review of a report's findings, in any order.
+pub struct Review<'p> {
+    policy: &'p Policy,
+    rules: &'p RuleSet,
+    now: Instant,
+    /// Which entries of the baseline cover something.
+    used: Vec<bool>,
+    /// Their severities, where something worse was accepted.
+    raised: Vec<Option<Severity>>,
+    accepted: Vec<Entry>,
+    failing: u64,
+    suppressed: u64,
+}
+
+/// What a review comes to.
+#[derive(Debug)]
+pub struct Reviewed {
+    /// Findings that fail the run.
+    pub failing: u64,
+    /// Findings that are hidden.
+    pub suppressed: u64,
+    /// What has to be said of entries.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Entries of a new baseline, where one is asked for.
+    pub accepted: Vec<Entry>,
+}
+
+impl<'p> Review<'p> {
+    /// A review that has seen nothing.
+    pub fn new(policy: &'p Policy, rules: &'p RuleSet, now: Instant) -> Self {
+        let entries = policy.baseline.as_ref().map_or(0, |b| b.entries.len());
+        Review {
+            policy,
+            rules,
+            now,
+            used: vec![false; entries],
+            raised: vec![None; entries],
+            accepted: Vec::new(),
+            failing: 0,
+            suppressed: 0,
+        }
+    }
+
+    /// How a finding stands to the baseline, and who hides it.
+    pub fn judge(&mut self, key: &FindingKey, rule: &str, severity: Severity) -> (Mark, Option<Suppressed>) {
+        let mut mark = Mark::New;
+        let mut expired = false;
+        let mut own = None;
+        if let Some(b) = &self.policy.baseline {
+            let ids = key.ids(rule);
+            b.covering(&ids).for_each(|n| self.used[n] = true);
+            let found = b.judge(&ids, severity, self.now);
+            (mark, expired) = (found.mark, found.expired);
+            if let (Mark::Known, Some(n)) = (mark, found.entry) {
+                self.suppressed += 1;
+                let entry = &b.entries[n];
+                let by = Suppressed {
+                    by: "baseline",
+                    reason: crate::report::safe::label(&entry.reason),
+                    expires: entry.expires.clone(),
+                };
+                return (mark, Some(by));
+            }
+            own = b.covering(&[ids[0]; 4]).find(|&n| !b.expired(n, self.now));
+        }
+        let fails = self.policy.fail_on.fails(severity);
+        match &self.policy.accept {
+            // What is worth failing for or worth fixing is accepted; an expired entry waits for somebody to renew it.
+            Some(by) if !expired && (fails || severity > Severity::Info) => match own {
+                Some(n) => self.raised[n] = self.raised[n].max(Some(severity)),
+                None => self.accepted.push(Entry::new(key, rule, severity, by, self.now)),
+            },
+            _ => self.failing += u64::from(fails),
+        }
+        (mark, None)
+    }
+
+    /// What it comes to; `complete` says whether everything was read that was asked for.
+    pub fn finish(mut self, complete: bool) -> Reviewed {
+        let diagnostics = self.entries_to_tell(complete);
+        if let (Some(by), Some(b)) = (&self.policy.accept, &self.policy.baseline) {
+            for (n, entry) in b.entries.iter().enumerate() {
+                // What is gone is dropped, unless it may stand in what was not read.
+                if !self.used[n] && complete {
+                    continue;
+                }
+                let mut kept = entry.clone();
+                if let Some(severity) = self.raised[n] {
+                    kept.severity = severity;
+                    kept.author.clone_from(&by.author);
+                    kept.date = super::baseline::day(self.now);
+                }
+                self.accepted.push(kept);
+            }
+        }
+        Reviewed {
+            failing: self.failing,
+            suppressed: self.suppressed,
+            diagnostics,
+            accepted: self.accepted,
+        }
+    }
+
+    fn entries_to_tell(&self, complete: bool) -> Vec<Diagnostic> {
+        let Some(b) = &self.policy.baseline else {
+            return Vec::new();
+        };
+        let mut told = Told::new(&b.file);
+        for (n, entry) in b.entries.iter().enumerate() {
+            let what = entry.describe();
+            if b.expired(n, self.now) {
+                let when = entry.expires.as_deref().unwrap_or_default();
+                told.expired(format!("the entry {what} expired after {when} and hides nothing: fix the leak, or set a new expires"));
+            } else if !self.used[n] && self.rules.by_id(&entry.rule).is_none() {
+                told.unused(format!(
+                    "the entry {what} is unused: no rule has that id; remove it"
+                ));
+            } else if !self.used[n] {
+                let why = if complete {
+                    "if the leak is fixed, remove it"
+                } else {
+                    "but not everything was read"
+                };
+                told.unused(format!(
+                    "the entry {what} is unused, nothing like it was found: {why}"
+                ));
+            }
+        }
+        told.finish()
+    }
+}
+
+/// Diagnostics about entries of one file, bounded.
+pub(super) struct Told {
+    file: String,
+    out: Vec<Diagnostic>,
+    expired: usize,
+    unused: usize,
+}
+
+impl Told {
+    pub(super) fn new(file: &str) -> Self {
+        Told {
+            file: file.to_string(),
+            out: Vec::new(),
+            expired: 0,
+            unused: 0,
+        }
+    }
+
+    fn push(&mut self, level: Level, message: String) {
+        self.out.push(Diagnostic {
+            level,
+            source: Some(self.file.clone()),
+            message,
+            gate: true,
+        });
+    }
+
+    pub(super) fn expired(&mut self, message: String) {
+        self.expired += 1;
+        if self.expired <= TOLD {
+            self.push(Level::Warning, message);
+        }
+    }
+
+    pub(super) fn unused(&mut self, message: String) {
+        self.unused += 1;
+        if self.unused <= TOLD {
+            self.push(Level::Note, message);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        if self.expired > TOLD {
+            let more = self.expired - TOLD;
+            self.push(Level::Warning, format!("{more} more entries have expired"));
+        }
+        if self.unused > TOLD {
+            let more = self.unused - TOLD;
+            self.push(Level::Note, format!("{more} more entries are unused"));
+        }
+        self.out
+    }
+}
