@@ -207,6 +207,7 @@ impl Merger {
             diagnostics: self.diagnostics,
             clock: self.options.now.unwrap_or(to),
             gate: &self.options.gate,
+            stopped: None,
             min_severity: self.options.min_severity,
             min_confidence: Confidence::Tentative,
             identity,

@@ -5,6 +5,7 @@ use super::{Ending, output};
 use crate::format::Catalogue;
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
+use crate::input::stop::Stop;
 use crate::report::{Report, json, ndjson, table};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
@@ -242,6 +243,8 @@ pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
 
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
+    let stop = Stop::default();
+    crate::platform::stop_on_signals(&stop).context("signals cannot be handled")?;
     let formats = outputs(&args.report.formats)?;
     let zone = jiff::tz::TimeZone::get(&args.timezone)
         .with_context(|| format!("{:?} is no time zone; write one as Europe/Berlin", args.timezone))?;
@@ -311,6 +314,7 @@ pub fn run(args: Args) -> Ending {
         min_confidence: args.min_confidence,
         since,
         until,
+        stop: stop.clone(),
         exhaustive: false,
     };
     let scan = Scan::new(config);
@@ -326,7 +330,11 @@ pub fn run(args: Args) -> Ending {
         report
     })?;
     write(&report, &formats, args.report.color)?;
-    args.report.gate.save(&report)?;
+    if stop.asked().is_none() {
+        args.report.gate.save(&report)?;
+    } else if args.report.gate.write_baseline.is_some() {
+        output::say("warning: the baseline was not written, because the scan ended early");
+    }
     for s in report.sources.iter().filter(|s| {
         matches!(
             s.status,
@@ -339,6 +347,9 @@ pub fn run(args: Args) -> Ending {
             s.path,
             s.problem.as_deref().unwrap_or_default()
         ));
+    }
+    if let Some(code) = stop.asked().and_then(crate::platform::exit_code) {
+        return Ok(code);
     }
     Ok(Outcome::of(&report, args.allow_partial).code())
 }
@@ -353,16 +364,19 @@ fn read(scan: &Scan, paths: &[PathBuf], formats: &[Format], progress: &Progress)
     }
     match &stream.file {
         None => {
-            let mut sink = ndjson::Stream::new(io::BufWriter::new(io::stdout()));
+            let stop = scan.config().stop.clone();
+            let mut sink = ndjson::Stream::new(io::BufWriter::new(io::stdout()), stop);
             let report = scan.run(paths, Some(&mut sink), progress);
-            sink.finish(&report)?;
-            Ok(report)
+            match sink.finish(&report) {
+                Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+                _ => Ok(report),
+            }
         }
         Some(path) => {
             let mut report = None;
             output::file(path, |out| {
                 let mut bytes = SendWriter(Vec::new());
-                let mut sink = ndjson::Stream::new(&mut bytes);
+                let mut sink = ndjson::Stream::new(&mut bytes, scan.config().stop.clone());
                 let made = scan.run(paths, Some(&mut sink), progress);
                 sink.finish(&made)?;
                 report = Some(made);

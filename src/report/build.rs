@@ -7,6 +7,7 @@ use crate::detect::liveness::State as Life;
 use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel};
 use crate::format::Catalogue;
 use crate::gate::{Mark, Policy, Review};
+use crate::input::stop::Why;
 use crate::record::Surface;
 use crate::rule::severity::Basis;
 use crate::rule::{Confidence, RuleSet, Severity};
@@ -32,6 +33,8 @@ pub struct BuildInput<'a> {
     pub clock: crate::time::Instant,
     /// What fails the run.
     pub gate: &'a Policy,
+    /// Why reading ended early, if it did.
+    pub stopped: Option<Why>,
     /// Findings under it are hidden, and change nothing else.
     pub min_severity: Severity,
     /// Findings under it count for nothing.
@@ -66,9 +69,16 @@ pub fn build(input: BuildInput) -> Report {
             &b.id,
         ))
     });
-    let complete = sources
-        .iter()
-        .all(|s| matches!(s.status, Status::Complete | Status::Ignored));
+    let complete = input.stopped.is_none()
+        && sources
+            .iter()
+            .all(|s| matches!(s.status, Status::Complete | Status::Ignored));
+    diagnostics.extend(input.stopped.map(|why| Diagnostic {
+        level: super::model::Level::Error,
+        source: None,
+        message: format!("{}: this report is partial", why.text()),
+        gate: false,
+    }));
     let reviewed = review.finish(complete);
     diagnostics.extend(reviewed.diagnostics);
     diagnostics.sort();

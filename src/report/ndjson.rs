@@ -4,6 +4,7 @@ use super::Report;
 use super::model::Source;
 use crate::detect::Exposure;
 use crate::gate::Mark;
+use crate::input::stop::{Stop, Why};
 use crate::record::{Record, Surface};
 use crate::rule::RuleSpec;
 use crate::scan::events::{Event, Sink};
@@ -100,21 +101,29 @@ pub fn event(
     }
 }
 
-/// Writes the stream. The first error stops it; [`Stream::finish`] gives it.
+/// Writes the stream. The first error stops it, and the scan with it; [`Stream::finish`] gives it.
 pub struct Stream<W: Write> {
     out: W,
+    stop: Stop,
     error: Option<io::Error>,
 }
 
 impl<W: Write> Stream<W> {
-    /// A stream to `out`.
-    pub fn new(out: W) -> Self {
-        Stream { out, error: None }
+    /// A stream to `out`; `stop` ends the scan where nothing more can be written.
+    pub fn new(out: W, stop: Stop) -> Self {
+        Stream {
+            out,
+            stop,
+            error: None,
+        }
     }
 
     fn put(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
         if self.error.is_none() {
             self.error = write(&mut self.out).err();
+            if self.error.is_some() {
+                self.stop.ask(Why::OutputGone);
+            }
         }
     }
 

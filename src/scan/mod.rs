@@ -11,6 +11,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::finding::Aggregate;
 use crate::format::{Catalogue, FormatError};
 use crate::gate::{Policy, Threshold};
+use crate::input::stop::{Stop, Why};
 use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
 use crate::report::{self, BuildInput, Report};
@@ -50,6 +51,8 @@ pub struct Config {
     pub since: Option<Instant>,
     /// Records from it on do not count.
     pub until: Option<Instant>,
+    /// Ends the scan early where it is asked to.
+    pub stop: Stop,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
     pub exhaustive: bool,
 }
@@ -84,6 +87,7 @@ impl Config {
             min_confidence: Confidence::Tentative,
             since: None,
             until: None,
+            stop: Stop::default(),
             exhaustive: false,
         })
     }
@@ -144,6 +148,8 @@ pub(crate) struct Outcome {
     pub aggregate: Aggregate,
     pub sources: Vec<Source>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Why reading ended early, if it did.
+    pub stopped: Option<Why>,
 }
 
 impl Scan {
@@ -165,7 +171,7 @@ impl Scan {
         events: Option<&mut (dyn events::Sink + Send)>,
         progress: &Progress,
     ) -> Report {
-        let found = input::discover(inputs, &self.config.selection);
+        let found = input::discover(inputs, &self.config.selection, &self.config.stop);
         let prefilter = Prefilter::new(&self.config.rules, &self.config.formats.triggers());
         let outcome = schedule::run(&self.config, &prefilter, found, events, progress);
         self.report(outcome)
@@ -186,6 +192,7 @@ impl Scan {
             diagnostics: outcome.diagnostics,
             clock: c.clock.now,
             gate: &c.gate,
+            stopped: outcome.stopped,
             min_severity: c.min_severity,
             min_confidence: c.min_confidence,
             identity: crate::merge::identity(c),

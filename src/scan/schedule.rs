@@ -13,6 +13,7 @@ use crate::format::{LineReader, w3c};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
+use crate::input::stop::{Live, Stop, Watched};
 use crate::input::{Candidate, Found};
 use crate::platform;
 use crate::report::model::{Diagnostic, Level, Source, Status};
@@ -146,6 +147,7 @@ pub(super) fn run<'c, 's>(
         }
         _ => work(),
     }
+    let stopped = config.stop.asked();
     let mut results = shared
         .results
         .into_inner()
@@ -191,6 +193,7 @@ pub(super) fn run<'c, 's>(
         aggregate,
         sources: results.sources,
         diagnostics: results.diagnostics,
+        stopped,
     }
 }
 
@@ -272,8 +275,32 @@ impl<'c> Shared<'c, '_> {
             worker,
             buffer,
         };
-        if candidate.path.as_os_str() == "-" {
-            stream.any("-", Box::new(io::stdin()), &[], 0);
+        if let Some(why) = self.config.stop.asked() {
+            stream.unread(
+                &candidate.name,
+                Status::Skipped,
+                &format!("was not read: {}", why.text()),
+            );
+            let units = stream.units;
+            return self.finish(n, units);
+        }
+        let path = candidate.path.clone();
+        let live = if path.as_os_str() == "-" {
+            Some(Live::new(|| Ok(io::stdin()), &self.config.stop))
+        } else if std::fs::metadata(&path).is_ok_and(|m| platform::special(&m).is_some()) {
+            Some(Live::new(move || platform::open_shared(&path), &self.config.stop))
+        } else {
+            None
+        };
+        if let Some(live) = live {
+            match live {
+                Ok(live) => stream.any(&candidate.name, Box::new(live), &[], 0),
+                Err(e) => stream.unread(
+                    &candidate.name,
+                    Status::Skipped,
+                    &format!("cannot be opened: {e}"),
+                ),
+            }
             let units = stream.units;
             return self.finish(n, units);
         }
@@ -281,12 +308,11 @@ impl<'c> Shared<'c, '_> {
         let (file, meta) = match opened {
             Ok(opened) => opened,
             Err(e) => {
-                let source = self.unread(
+                stream.unread(
                     &candidate.name,
                     Status::Skipped,
                     &format!("cannot be opened: {e}"),
                 );
-                stream.finished(source);
                 let units = stream.units;
                 return self.finish(n, units);
             }
@@ -328,7 +354,7 @@ impl<'c> Shared<'c, '_> {
         if member.sniffed.in_order {
             chunk_size = u64::MAX;
         } else if member.sniffed.headers && size > chunk_size {
-            match header_index(&file, size) {
+            match header_index(&file, size, &self.config.stop) {
                 Some(index) => headers = index,
                 None => chunk_size = u64::MAX,
             }
@@ -390,6 +416,7 @@ impl<'c> Shared<'c, '_> {
         let mut reached = start;
         let result = runs.drive(
             |buf, at| {
+                self.config.stop.check()?;
                 let n = platform::read_at(&plain.file, buf, at)?;
                 reached = reached.max(at + n as u64);
                 self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
@@ -526,7 +553,8 @@ impl<'c> Stream<'_, '_, '_, 'c> {
 
     /// Whatever the bytes are: compressed, an archive, text.
     fn any<'r>(&mut self, name: &str, input: Box<dyn Read + 'r>, compression: &[&'static str], depth: usize) {
-        let input = Peek::new(input);
+        let watched: Box<dyn Read + 'r> = Box::new(Watched::new(input, &self.shared.config.stop));
+        let input = Peek::new(watched);
         if depth > MAX_NESTING {
             return self.unread(
                 name,
@@ -756,7 +784,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         );
         *self.buffer = runs.into_buffer();
         if let Err(e) = result {
-            let how = if compression.is_empty() {
+            let how = if shared.config.stop.asked().is_some() {
+                "was not read to its end"
+            } else if compression.is_empty() {
                 "could not be read to its end"
             } else {
                 "the compressed data is damaged or cut off"
@@ -818,12 +848,12 @@ fn read_full(file: &File, buf: &mut [u8]) -> io::Result<usize> {
 
 /// Where `#Fields` lines stand in a file, and what they say; `None` where there are too many or it cannot be
 /// read, which the reading in order will say.
-fn header_index(file: &File, size: u64) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
+fn header_index(file: &File, size: u64, stop: &Stop) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
     let mut out: Vec<(u64, Arc<w3c::Fields>)> = Vec::new();
     let mut runs = Runs::new(Vec::new(), 0, size, false);
     let finder = memchr::memmem::Finder::new(b"#Fields:");
     let result = runs.drive(
-        |buf, at| platform::read_at(file, buf, at),
+        |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
         |run| {
             let Run::Lines { offset, bytes } = run else {
                 return true;
