@@ -208,6 +208,7 @@ impl Merger {
             clock: self.options.now.unwrap_or(to),
             gate: &self.options.gate,
             stopped: None,
+            file: config.file.as_deref(),
             min_severity: self.options.min_severity,
             min_confidence: Confidence::Tentative,
             identity,

@@ -1,5 +1,6 @@
 //! The options of the gate: threshold and baseline, for every command that makes a report.
 
+use super::config::Settings;
 use super::output;
 use crate::gate::baseline::{self, Acceptance, Baseline};
 use crate::gate::{Policy, Threshold};
@@ -38,10 +39,13 @@ pub struct GateArgs {
 
 impl GateArgs {
     /// What of a run's findings fails it.
-    pub fn policy(&self, default: Threshold, rules: &RuleSet) -> anyhow::Result<Policy> {
+    pub fn policy(&self, default: Threshold, rules: &RuleSet, settings: &Settings) -> anyhow::Result<Policy> {
         let mut policy = Policy::from(self.fail_on.unwrap_or(default));
-        if let Some(path) = &self.baseline {
-            policy.baseline = Some(Baseline::read(path, rules)?);
+        policy.allow = settings.allow(rules)?;
+        policy.allowed_in = settings.file.clone().unwrap_or_default();
+        let path = self.baseline.clone();
+        if let Some(path) = path.or_else(|| settings.values.baseline.as_ref().map(|p| settings.path(p))) {
+            policy.baseline = Some(Baseline::read(&path, rules)?);
         }
         if self.write_baseline.is_some() {
             if let Some(day) = &self.baseline_expires

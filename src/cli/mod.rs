@@ -1,6 +1,7 @@
 //! The command line: clap's definitions, one file for each subcommand, and what all of them share.
 
 mod catalogue;
+mod config;
 mod gate;
 mod merge;
 mod output;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
   plainsight scan /var/log/nginx
   plainsight scan --fail-on high -f table -f json=leaks.json logs/
   tail -F access.log | plainsight scan -f ndjson -
+  plainsight scan --baseline known.json logs/
   plainsight explain arcgis-token
 
 Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]

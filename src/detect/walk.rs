@@ -10,6 +10,7 @@ use crate::rule::{Category, Compiled, KeywordSet, RuleSet, Tier};
 use crate::secret::{Key, Secret};
 use crate::text::{Base, Coding, Text, json, shape};
 use crate::time::{Clock, Instant};
+use crate::url::host::Parties;
 use crate::url::{Params, Url, host, looks_like_url, route};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -27,6 +28,7 @@ pub struct Detector<'r> {
     pub(super) rules: &'r RuleSet,
     key: &'r Key,
     clock: &'r Clock,
+    parties: &'r Parties,
     hits: Vec<Hit>,
     groups: u32,
     work: usize,
@@ -127,12 +129,13 @@ struct Hit {
 }
 
 impl<'r> Detector<'r> {
-    /// A detector for these rules.
-    pub fn new(rules: &'r RuleSet, key: &'r Key, clock: &'r Clock) -> Self {
+    /// A detector for these rules; `parties` tells which hosts belong together.
+    pub fn new(rules: &'r RuleSet, key: &'r Key, clock: &'r Clock, parties: &'r Parties) -> Self {
         Detector {
             rules,
             key,
             clock,
+            parties,
             hits: Vec::new(),
             groups: 0,
             work: 0,
@@ -732,7 +735,7 @@ impl<'r> Detector<'r> {
         };
         let owner = place.owner;
         let third = match (&owner.host, place.receiver) {
-            (Some(owner), Some(receiver)) => Some(!host::same_party(owner, receiver)),
+            (Some(owner), Some(receiver)) => Some(!self.parties.same(owner, receiver)),
             _ => None,
         };
         let nested = place.field == Field::Referer || place.via.is_some() || place.depth > 0;

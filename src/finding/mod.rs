@@ -7,5 +7,5 @@ mod key;
 mod sketch;
 
 pub use aggregate::{Aggregate, Credential, Evidence, Finding, Position, Sighting, Wire, limits};
-pub use key::{FindingKey, Level, stem};
+pub use key::{FindingKey, Level, Words, stem};
 pub use sketch::Sketch;

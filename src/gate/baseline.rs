@@ -6,7 +6,7 @@
 //! what was accepted for one route accepts nothing for all.
 
 use super::Mark;
-use crate::finding::FindingKey;
+use crate::finding::{FindingKey, Words};
 use crate::record::{Field, Part, Surface};
 use crate::rule::{RuleSet, Severity};
 use crate::secret::hex16;
@@ -78,18 +78,18 @@ pub struct Acceptance {
 impl Entry {
     /// An entry for a finding.
     pub fn new(key: &FindingKey, rule: &str, severity: Severity, by: &Acceptance, now: Instant) -> Entry {
-        let text = |s: &Option<Box<str>>| s.as_deref().map(str::to_string);
+        let words = Words::from(key);
         Entry {
             id: hex16(key.id(rule)),
             rule: rule.to_string(),
-            surface: key.surface,
-            field: key.field,
-            part: key.part,
-            name: key.name.to_string(),
-            via: key.via.iter().map(|v| v.to_string()).collect(),
-            host: text(&key.host),
-            site: text(&key.site),
-            route: text(&key.route),
+            surface: words.surface,
+            field: words.field,
+            part: words.part,
+            name: words.name,
+            via: words.via,
+            host: words.host,
+            site: words.site,
+            route: words.route,
             severity,
             reason: by.reason.clone(),
             author: by.author.clone(),
@@ -98,27 +98,21 @@ impl Entry {
         }
     }
 
-    /// The id that a finding with this key has today, its rule being called `rule`.
-    fn id_today(&self, rule: &str) -> u64 {
-        let text = |s: &Option<String>| s.as_deref().map(Box::from);
-        let key = FindingKey {
-            rule: 0,
+    fn words(&self) -> Words {
+        Words {
             surface: self.surface,
             field: self.field,
             part: self.part,
-            name: self.name.as_str().into(),
-            via: self.via.iter().map(|v| v.as_str().into()).collect(),
-            host: text(&self.host),
-            site: text(&self.site),
-            route: text(&self.route),
-        };
-        key.id(rule)
+            name: self.name.clone(),
+            via: self.via.clone(),
+            host: self.host.clone(),
+            site: self.site.clone(),
+            route: self.route.clone(),
+        }
     }
 
     fn order(&self) -> impl Ord + '_ {
-        let place = (self.surface.as_str(), self.field.as_str(), self.part.as_str());
-        let owner = (&self.host, &self.site, &self.route);
-        (&self.rule, place, &self.name, &self.via, owner, &self.id)
+        (&self.rule, self.words(), &self.id)
     }
 
     /// The entry in a line of text.
@@ -261,7 +255,7 @@ impl Baseline {
             let rule = rules
                 .by_id(&entry.rule)
                 .map_or(entry.rule.as_str(), |r| &r.spec.id);
-            by_id.entry(entry.id_today(rule)).or_default().push(n);
+            by_id.entry(entry.words().ids(rule)[0]).or_default().push(n);
             let end = entry.expires.as_deref().map(|text| {
                 end_of(text).ok_or_else(|| BaselineError::Date {
                     file: file.clone(),

@@ -1,18 +1,21 @@
 //! The gate: which findings fail a run, and what the process says of it to its caller.
 
+pub mod allow;
 pub mod baseline;
 mod review;
 
 use crate::report::model::{Report, Status};
 use crate::rule::Severity;
 use crate::time::Instant;
+use allow::{Allow, Subject};
 use baseline::{Acceptance, Baseline};
 pub use review::{Review, Reviewed};
 use std::fmt;
 use std::str::FromStr;
 
 /// From which severity on a finding fails the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub enum Threshold {
     /// From this one on.
     At(Severity),
@@ -36,6 +39,14 @@ impl fmt::Display for Threshold {
     }
 }
 
+impl TryFrom<String> for Threshold {
+    type Error = String;
+
+    fn try_from(s: String) -> Result<Self, String> {
+        s.parse()
+    }
+}
+
 impl FromStr for Threshold {
     type Err = String;
 
@@ -44,9 +55,11 @@ impl FromStr for Threshold {
             return Ok(Threshold::Never);
         }
         let found = Severity::ALL.iter().find(|x| x.as_str() == s);
-        found
-            .map(|s| Threshold::At(*s))
-            .ok_or_else(|| format!("{s:?} is none of info, low, medium, high, critical, never"))
+        found.map(|s| Threshold::At(*s)).ok_or_else(|| {
+            let all = Severity::ALL.iter().map(|x| x.as_str()).chain(["never"]);
+            let hint = crate::text::nearest::hint(s, all);
+            format!("{s:?} is none of info, low, medium, high, critical, never{hint}")
+        })
     }
 }
 
@@ -80,6 +93,10 @@ pub struct Policy {
     pub fail_on: Threshold,
     /// What has been accepted.
     pub baseline: Option<Baseline>,
+    /// What the configuration allows.
+    pub allow: Vec<Allow>,
+    /// The file in which that stands, as it may be shown.
+    pub allowed_in: String,
     /// Everything that is found is accepted, by these words, to be written into a baseline.
     pub accept: Option<Acceptance>,
 }
@@ -89,17 +106,36 @@ impl From<Threshold> for Policy {
         Policy {
             fail_on,
             baseline: None,
+            allow: Vec::new(),
+            allowed_in: String::new(),
             accept: None,
         }
     }
 }
 
 impl Policy {
-    /// How one exposure of a finding with these ids stands to the baseline, by its own severity.
-    pub fn mark(&self, ids: &[u64; 4], severity: Severity, now: Instant) -> Mark {
-        self.baseline
-            .as_ref()
-            .map_or(Mark::New, |b| b.judge(ids, severity, now).mark)
+    /// How one exposure of a finding with these ids stands to the baseline, by its own severity, and who hides it.
+    pub fn mark(
+        &self,
+        ids: &[u64; 4],
+        subject: &Subject,
+        severity: Severity,
+        now: Instant,
+    ) -> (Mark, Option<&'static str>) {
+        let baseline = self.baseline.as_ref();
+        let mark = baseline.map_or(Mark::New, |b| b.judge(ids, severity, now).mark);
+        if mark == Mark::Known {
+            (mark, Some("baseline"))
+        } else {
+            (mark, self.allowed(subject, now).map(|_| "allow"))
+        }
+    }
+
+    /// The first entry that allows a finding.
+    fn allowed(&self, subject: &Subject, now: Instant) -> Option<usize> {
+        self.allow
+            .iter()
+            .position(|a| !a.expired(now) && a.covers(subject))
     }
 }
 

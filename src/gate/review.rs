@@ -1,6 +1,7 @@
 //! One pass over a report's findings: what fails, what is hidden and by whom, which entries were never used, and
 //! what a new baseline holds.
 
+use super::allow::Subject;
 use super::baseline::Entry;
 use super::{Mark, Policy, Suppressed};
 use crate::finding::FindingKey;
@@ -18,6 +19,8 @@ pub struct Review<'p> {
     now: Instant,
     /// Which entries of the baseline cover something.
     used: Vec<bool>,
+    /// Which allow entries cover something.
+    used_allow: Vec<bool>,
     /// Their severities, where something worse was accepted.
     raised: Vec<Option<Severity>>,
     accepted: Vec<Entry>,
@@ -47,6 +50,7 @@ impl<'p> Review<'p> {
             rules,
             now,
             used: vec![false; entries],
+            used_allow: vec![false; policy.allow.len()],
             raised: vec![None; entries],
             accepted: Vec::new(),
             failing: 0,
@@ -76,6 +80,25 @@ impl<'p> Review<'p> {
             }
             own = b.covering(&[ids[0]; 4]).find(|&n| !b.expired(n, self.now));
         }
+        let subject = Subject {
+            rule,
+            host: key.host.as_deref(),
+            route: key.route.as_deref(),
+            name: &key.name,
+        };
+        for (allow, used) in self.policy.allow.iter().zip(&mut self.used_allow) {
+            *used |= allow.covers(&subject);
+        }
+        if let Some(n) = self.policy.allowed(&subject, self.now) {
+            self.suppressed += 1;
+            let spec = &self.policy.allow[n].spec;
+            let by = Suppressed {
+                by: "allow",
+                reason: crate::report::safe::label(&spec.reason),
+                expires: spec.expires.clone(),
+            };
+            return (mark, Some(by));
+        }
         let fails = self.policy.fail_on.fails(severity);
         match &self.policy.accept {
             // What is worth failing for or worth fixing is accepted; an expired entry waits for somebody to renew it.
@@ -90,7 +113,8 @@ impl<'p> Review<'p> {
 
     /// What it comes to; `complete` says whether everything was read that was asked for.
     pub fn finish(mut self, complete: bool) -> Reviewed {
-        let diagnostics = self.entries_to_tell(complete);
+        let mut diagnostics = self.entries_to_tell(complete);
+        diagnostics.extend(self.allow_to_tell(complete));
         if let (Some(by), Some(b)) = (&self.policy.accept, &self.policy.baseline) {
             for (n, entry) in b.entries.iter().enumerate() {
                 // What is gone is dropped, unless it may stand in what was not read.
@@ -129,11 +153,7 @@ impl<'p> Review<'p> {
                     "the entry {what} is unused: no rule has that id; remove it"
                 ));
             } else if !self.used[n] {
-                let why = if complete {
-                    "if the leak is fixed, remove it"
-                } else {
-                    "but not everything was read"
-                };
+                let why = unused(complete);
                 told.unused(format!(
                     "the entry {what} is unused, nothing like it was found: {why}"
                 ));
@@ -141,10 +161,36 @@ impl<'p> Review<'p> {
         }
         told.finish()
     }
+
+    fn allow_to_tell(&self, complete: bool) -> Vec<Diagnostic> {
+        let mut told = Told::new(&self.policy.allowed_in);
+        for (allow, used) in self.policy.allow.iter().zip(&self.used_allow) {
+            let what = allow.describe();
+            if allow.expired(self.now) {
+                let when = allow.spec.expires.as_deref().unwrap_or_default();
+                told.expired(format!("the allow entry ({what}) expired after {when} and hides nothing: fix the leak, or set a new expires"));
+            } else if !used {
+                let why = unused(complete);
+                told.unused(format!(
+                    "the allow entry ({what}) is unused, nothing like it was found: {why}"
+                ));
+            }
+        }
+        told.finish()
+    }
+}
+
+/// What to do about an entry for something that was not found.
+fn unused(complete: bool) -> &'static str {
+    if complete {
+        "if the leak is fixed, remove it"
+    } else {
+        "but not everything was read"
+    }
 }
 
 /// Diagnostics about entries of one file, bounded.
-pub(super) struct Told {
+struct Told {
     file: String,
     out: Vec<Diagnostic>,
     expired: usize,
@@ -152,7 +198,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(file: &str) -> Self {
+    fn new(file: &str) -> Self {
         Told {
             file: file.to_string(),
             out: Vec::new(),
@@ -170,21 +216,21 @@ impl Told {
         });
     }
 
-    pub(super) fn expired(&mut self, message: String) {
+    fn expired(&mut self, message: String) {
         self.expired += 1;
         if self.expired <= TOLD {
             self.push(Level::Warning, message);
         }
     }
 
-    pub(super) fn unused(&mut self, message: String) {
+    fn unused(&mut self, message: String) {
         self.unused += 1;
         if self.unused <= TOLD {
             self.push(Level::Note, message);
         }
     }
 
-    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+    fn finish(mut self) -> Vec<Diagnostic> {
         if self.expired > TOLD {
             let more = self.expired - TOLD;
             self.push(Level::Warning, format!("{more} more entries have expired"));

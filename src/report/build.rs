@@ -33,6 +33,8 @@ pub struct BuildInput<'a> {
     pub clock: crate::time::Instant,
     /// What fails the run.
     pub gate: &'a Policy,
+    /// The configuration file that was read.
+    pub file: Option<&'a str>,
     /// Why reading ended early, if it did.
     pub stopped: Option<Why>,
     /// Findings under it are hidden, and change nothing else.
@@ -73,6 +75,12 @@ pub fn build(input: BuildInput) -> Report {
         && sources
             .iter()
             .all(|s| matches!(s.status, Status::Complete | Status::Ignored));
+    diagnostics.extend(input.file.map(|file| Diagnostic {
+        level: super::model::Level::Note,
+        source: None,
+        message: format!("the settings of {file} were used; --no-config leaves them out"),
+        gate: true,
+    }));
     diagnostics.extend(input.stopped.map(|why| Diagnostic {
         level: super::model::Level::Error,
         source: None,
@@ -118,6 +126,7 @@ pub fn build(input: BuildInput) -> Report {
             version: env!("CARGO_PKG_VERSION"),
         },
         clock: input.clock,
+        config: input.file.map(str::to_string),
         gate: Gate {
             fail_on: input.gate.fail_on.to_string(),
             failing: reviewed.failing,

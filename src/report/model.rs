@@ -36,6 +36,8 @@ pub struct Report {
     /// What was taken for now.
     #[serde(serialize_with = "time")]
     pub clock: Instant,
+    /// The configuration file whose settings were used; null where there was none.
+    pub config: Option<String>,
     /// What the exit code followed.
     pub gate: Gate,
     /// Counts.

@@ -44,6 +44,7 @@ struct Tail<'a> {
     fingerprint: String,
     excerpt: &'a str,
     baseline: Mark,
+    suppressed: Option<&'static str>,
 }
 
 /// An exposure as it goes into the stream.
@@ -54,7 +55,7 @@ pub fn event(
     surface: Surface,
     source: &str,
     finding: u64,
-    mark: Mark,
+    (mark, suppressed): (Mark, Option<&'static str>),
     client: Option<String>,
     record: &Record,
     excerpt: &str,
@@ -92,6 +93,7 @@ pub fn event(
         fingerprint: e.fingerprint.to_string(),
         excerpt,
         baseline: mark,
+        suppressed,
     };
     let tail = json(serde_json::to_string(&tail));
     Event {

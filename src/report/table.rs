@@ -3,6 +3,7 @@
 
 use super::Report;
 use super::model::{FindingReport, Status};
+use crate::record::{Field, Part};
 use crate::rule::Severity;
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
@@ -264,14 +265,7 @@ fn coloured(drawn: &str) -> String {
 
 fn what(row: &Row) -> String {
     let f = row.worst;
-    let place = match f.part {
-        crate::record::Part::Query => format!("?{}= in the {}", f.name, field(f)),
-        crate::record::Part::Fragment => format!("#{}= in the {}", f.name, field(f)),
-        crate::record::Part::Userinfo => format!("user:password@ in the {}", field(f)),
-        crate::record::Part::Path => format!("in the path of the {}", field(f)),
-        _ if f.name.is_empty() => format!("in the {}", field(f)),
-        _ => format!("{} in the {}", f.name, field(f)),
-    };
+    let place = place(f.field, f.part, &f.name);
     let mut out = format!("{} [{}]\n{place}", f.title, f.rule);
     if !f.via.is_empty() {
         let _ = write!(out, " inside {}", f.via.join(" > "));
@@ -314,11 +308,20 @@ fn what(row: &Row) -> String {
     out
 }
 
-fn field(f: &FindingReport) -> &'static str {
-    match f.field {
-        crate::record::Field::Url => "URL",
-        crate::record::Field::Referer => "Referer",
+/// Where in a record a credential stands, in words.
+pub fn place(field: Field, part: Part, name: &str) -> String {
+    let field = match field {
+        Field::Url => "URL",
+        Field::Referer => "Referer",
         other => other.as_str(),
+    };
+    match part {
+        Part::Query => format!("?{name}= in the {field}"),
+        Part::Fragment => format!("#{name}= in the {field}"),
+        Part::Userinfo => format!("user:password@ in the {field}"),
+        Part::Path => format!("in the path of the {field}"),
+        _ if name.is_empty() => format!("in the {field}"),
+        _ => format!("{name} in the {field}"),
     }
 }
 
@@ -446,7 +449,7 @@ fn problems(report: &Report, out: &mut String) {
 }
 
 /// With commas.
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -458,7 +461,7 @@ fn count(n: u64) -> String {
     out
 }
 
-fn plural(n: u64, word: &str) -> String {
+pub(super) fn plural(n: u64, word: &str) -> String {
     match word.strip_suffix('y') {
         _ if n == 1 => format!("{} {word}", count(n)),
         Some(stem) => format!("{} {stem}ies", count(n)),

@@ -18,6 +18,7 @@ use crate::report::{self, BuildInput, Report};
 use crate::rule::{self, Confidence, LoadError, RuleSet, Severity};
 use crate::secret::{Key, KeyError};
 use crate::time::{Clock, Instant};
+use crate::url::host::Parties;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
@@ -51,6 +52,10 @@ pub struct Config {
     pub since: Option<Instant>,
     /// Records from it on do not count.
     pub until: Option<Instant>,
+    /// Hosts that belong together.
+    pub parties: Parties,
+    /// The configuration file that was read, as it may be shown.
+    pub file: Option<String>,
     /// Ends the scan early where it is asked to.
     pub stop: Stop,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
@@ -87,6 +92,8 @@ impl Config {
             min_confidence: Confidence::Tentative,
             since: None,
             until: None,
+            parties: Parties::default(),
+            file: None,
             stop: Stop::default(),
             exhaustive: false,
         })
@@ -95,20 +102,14 @@ impl Config {
     /// What must be equal for two reports to be joined, beside rules and key.
     pub fn options_digest(&self) -> String {
         let text = format!(
-            "2 clients={:?} confidence={} since={:?} until={:?} zone={:?} format={:?}",
+            "3 clients={:?} confidence={} since={:?} until={:?} zone={:?} parties={:?} format={:?}",
             self.clients,
             self.min_confidence,
             self.since,
             self.until,
             self.clock.zone.iana_name(),
-            self.formats.user.map(
-                |n| self.formats.get(n).spec.template.clone().unwrap_or_else(|| self
-                    .formats
-                    .get(n)
-                    .spec
-                    .id
-                    .clone())
-            ),
+            self.parties.domains(),
+            self.formats.own(),
         );
         blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
     }
@@ -193,6 +194,7 @@ impl Scan {
             clock: c.clock.now,
             gate: &c.gate,
             stopped: outcome.stopped,
+            file: c.file.as_deref(),
             min_severity: c.min_severity,
             min_confidence: c.min_confidence,
             identity: crate::merge::identity(c),

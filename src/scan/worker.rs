@@ -7,6 +7,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::detect::{Detector, Exposure};
 use crate::finding::{Aggregate, Evidence, Position, Sighting};
 use crate::format::{Kind, LineReader};
+use crate::gate::allow::Subject;
 use crate::input::lines::{OVERLAP, Run};
 use crate::record::Record;
 use crate::report::safe;
@@ -117,7 +118,7 @@ impl<'c> Worker<'c> {
         Worker {
             config,
             prefilter,
-            detector: Detector::new(&config.rules, &config.key, &config.clock),
+            detector: Detector::new(&config.rules, &config.key, &config.clock, &config.parties),
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
             candidates: Vec::new(),
@@ -460,13 +461,19 @@ impl<'c> Worker<'c> {
         let ids = self.aggregate.add(e, &rule.id, &at, evidence);
         if self.events.is_some() && e.severity >= config.min_severity {
             let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            let subject = Subject {
+                rule: &rule.id,
+                host: e.host.as_deref(),
+                route: e.route.as_deref(),
+                name: &e.name,
+            };
             let event = crate::report::ndjson::event(
                 e,
                 rule,
                 surface,
                 &place.name,
                 ids[0],
-                config.gate.mark(&ids, e.severity, config.clock.now),
+                config.gate.mark(&ids, &subject, e.severity, config.clock.now),
                 shown(),
                 record,
                 &excerpt,
