@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod config;
+mod diff;
 mod gate;
 mod merge;
 mod output;
@@ -37,6 +38,8 @@ enum Command {
     Scan(Box<scan::Args>),
     /// Join JSON reports of parts into the report of the whole.
     Merge(Box<merge::Args>),
+    /// Compare two JSON reports: what is new, gone and still there.
+    Diff(diff::Args),
     /// Tell what a rule finds, why it matters and how to fix it.
     Explain {
         /// The rule's id (see `plainsight rules list`).
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
     let ending = match cli.command {
         Command::Scan(args) => scan::run(*args),
         Command::Merge(args) => merge::run(*args),
+        Command::Diff(args) => diff::run(args),
         Command::Explain { rule, rules } => catalogue::explain(&rule, &rules),
         Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
         Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
