@@ -15,6 +15,9 @@ use std::path::Path;
 pub fn explain(id: &str, args: &RuleArgs) -> Ending {
     let rules = args.load()?;
     let Some(found) = rules.by_id(id) else {
+        if id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            bail!("{id} looks like a finding's id: name the report, too: --report REPORT.json");
+        }
         bail!(
             "{id:?} is no rule{}; see `plainsight rules list`",
             nearest::hint(id, rules.rules.iter().map(|r| r.spec.id.as_str()))

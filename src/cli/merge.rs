@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Ending {
         merger.add(&shown, file)?;
     }
     let report = merger.finish()?;
-    scan::write(&report, &formats, args.report.color)?;
+    scan::write(&report, &formats, &args.report)?;
     args.report.gate.save(&report)?;
     if !report.summary.complete {
         output::say("warning: a part was not read whole; its sources say which and why");

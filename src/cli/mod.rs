@@ -3,6 +3,7 @@
 mod catalogue;
 mod config;
 mod diff;
+mod explain;
 mod gate;
 mod merge;
 mod output;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
   plainsight scan --fail-on high -f table -f json=leaks.json logs/
   tail -F access.log | plainsight scan -f ndjson -
   plainsight scan --baseline known.json logs/
+  plainsight diff before.json after.json
   plainsight explain arcgis-token
 
 Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]
@@ -40,10 +42,14 @@ enum Command {
     Merge(Box<merge::Args>),
     /// Compare two JSON reports: what is new, gone and still there.
     Diff(diff::Args),
-    /// Tell what a rule finds, why it matters and how to fix it.
+    /// Tell what a rule finds, why it matters and how to fix it; or all that a report knows of one finding.
     Explain {
-        /// The rule's id (see `plainsight rules list`).
-        rule: String,
+        /// The rule's id (see `plainsight rules list`), or a finding's with --report.
+        #[arg(value_name = "RULE|ID")]
+        id: String,
+        /// The JSON report in which the finding stands.
+        #[arg(long, value_name = "REPORT.json")]
+        report: Option<std::path::PathBuf>,
         #[command(flatten)]
         rules: scan::RuleArgs,
     },
@@ -92,7 +98,10 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(*args),
         Command::Merge(args) => merge::run(*args),
         Command::Diff(args) => diff::run(args),
-        Command::Explain { rule, rules } => catalogue::explain(&rule, &rules),
+        Command::Explain { id, report, rules } => match report {
+            Some(report) => explain::run(&id, &report, &rules),
+            None => catalogue::explain(&id, &rules),
+        },
         Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
         Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
         Command::Formats => catalogue::formats(),

@@ -7,10 +7,11 @@ use super::{Ending, output};
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
 use crate::input::stop::Stop;
+use crate::report::model::{Source, Status};
 use crate::report::{Report, json, ndjson, table};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
-use crate::secret::Key;
+use crate::secret::{Key, Permit};
 use crate::text::nearest;
 use crate::time::{Clock, Instant, TimeForm};
 use crate::url::host::Parties;
@@ -75,6 +76,9 @@ pub struct Args {
     /// How clients are shown: full, masked or hashed [default: full].
     #[arg(long, value_name = "HOW", value_parser = word::<Clients>)]
     clients: Option<Clients>,
+    /// Show the credentials themselves in evidence. Where an output is no terminal it must be given twice.
+    #[arg(long, action = clap::ArgAction::Count)]
+    reveal: u8,
     /// Show progress on the standard error.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: When,
@@ -109,6 +113,12 @@ pub struct ReportArgs {
     /// Hide findings under this severity [default: info].
     #[arg(long, value_name = "SEVERITY", value_parser = word::<Severity>)]
     pub min_severity: Option<Severity>,
+    /// Of the table, only what went wrong and the last line.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say on the standard error what each source was taken for, and why.
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Colour the table.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
@@ -227,11 +237,13 @@ pub fn time(text: &str, clock: &Clock) -> anyhow::Result<Instant> {
 }
 
 /// Writes the outputs that are made of the finished report.
-pub fn write(report: &Report, formats: &[Format], color: When) -> anyhow::Result<()> {
+pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::Result<()> {
+    let color = args.color;
     for format in formats.iter().filter(|f| f.kind != Kind::Ndjson) {
         let terminal = format.file.is_none() && io::stdout().is_terminal();
         let put = |out: &mut dyn Write| match format.kind {
             Kind::Json => json::write(report, out),
+            _ if args.quiet => table::brief(report, out),
             _ => {
                 let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
                 let color = color == When::Always || color == When::Auto && terminal && wanted;
@@ -273,6 +285,9 @@ pub fn run(args: Args) -> Ending {
     let stop = Stop::default();
     crate::platform::stop_on_signals(&stop).context("signals cannot be handled")?;
     let formats = outputs(&args.report.formats)?;
+    if args.reveal == 1 && !(io::stdout().is_terminal() && formats.iter().all(|f| f.file.is_none())) {
+        bail!("--reveal would write credentials into a file or pipe; give it twice if that is wanted");
+    }
     let settings = args.config.load()?;
     let file = &settings.values;
     let paths = settings.paths(&args.paths)?;
@@ -360,6 +375,7 @@ pub fn run(args: Args) -> Ending {
             .unwrap_or(Confidence::Tentative),
         since,
         until,
+        reveal: (args.reveal > 0).then(Permit::asked_for),
         parties,
         file: settings.file.clone(),
         stop: stop.clone(),
@@ -377,18 +393,20 @@ pub fn run(args: Args) -> Ending {
         done.store(true, Ordering::Relaxed);
         report
     })?;
-    write(&report, &formats, args.report.color)?;
+    write(&report, &formats, &args.report)?;
+    if args.report.verbose {
+        report.sources.iter().for_each(|s| output::say(&told(s)));
+    }
     if stop.asked().is_none() {
         args.report.gate.save(&report)?;
     } else if args.report.gate.write_baseline.is_some() {
         output::say("warning: the baseline was not written, because the scan ended early");
     }
-    for s in report.sources.iter().filter(|s| {
-        matches!(
-            s.status,
-            crate::report::model::Status::Partial | crate::report::model::Status::Skipped
-        )
-    }) {
+    for s in report
+        .sources
+        .iter()
+        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
+    {
         output::say(&format!(
             "{}: {}: {}",
             s.status,
@@ -404,6 +422,30 @@ pub fn run(args: Args) -> Ending {
         args.allow_partial.or(file.allow_partial).unwrap_or(false),
     )
     .code())
+}
+
+/// What a source was taken for, and why.
+fn told(s: &Source) -> String {
+    let compression = s
+        .compression
+        .as_deref()
+        .map(|c| format!(", {c}"))
+        .unwrap_or_default();
+    match (&s.format, s.status) {
+        (_, Status::Ignored) => format!(
+            "{}: not read: {}",
+            s.path,
+            s.problem.as_deref().unwrap_or_default()
+        ),
+        (Some(format), _) => format!(
+            "{}: {format} ({}{compression}), which most of its first lines are; {} records, of those looked into {} fit no format",
+            s.path, s.surface, s.records, s.unparsed
+        ),
+        (None, _) => format!(
+            "{}: {}{compression}, nothing in it to tell a format by",
+            s.path, s.surface
+        ),
+    }
 }
 
 /// Scans; the stream of exposures is written as it comes.

@@ -7,7 +7,7 @@ use super::{Exposure, Field, Part};
 use crate::record::{Carrier, Content, Record, Surface, is_absent};
 use crate::rule::severity::{self, Circumstances};
 use crate::rule::{Category, Compiled, KeywordSet, RuleSet, Tier};
-use crate::secret::{Key, Secret};
+use crate::secret::{Key, Permit, Secret};
 use crate::text::{Base, Coding, Text, json, shape};
 use crate::time::{Clock, Instant};
 use crate::url::host::Parties;
@@ -29,6 +29,8 @@ pub struct Detector<'r> {
     key: &'r Key,
     clock: &'r Clock,
     parties: &'r Parties,
+    /// Whether exposures hold their values.
+    pub reveal: Option<Permit>,
     hits: Vec<Hit>,
     groups: u32,
     work: usize,
@@ -136,6 +138,7 @@ impl<'r> Detector<'r> {
             key,
             clock,
             parties,
+            reveal: None,
             hits: Vec::new(),
             groups: 0,
             work: 0,
@@ -870,6 +873,7 @@ impl<'r> Detector<'r> {
             leaked_to: hit.leaked_to,
             span: hit.span,
             chain: hit.chain,
+            revealed: self.reveal.map(|permit| hit.secret.reveal(permit)),
             length: hit.secret.len(),
             fingerprint: hit.secret.fingerprint(self.key),
             preview: hit.secret.preview(rule.spec.category == Category::Password),

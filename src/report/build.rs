@@ -260,6 +260,7 @@ fn finding(
                     preview: e.preview.to_string(),
                     length: e.length,
                     fingerprint: e.fingerprint,
+                    value: e.revealed.clone(),
                 },
             })
             .collect(),

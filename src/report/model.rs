@@ -6,7 +6,7 @@ use crate::finding::Position;
 use crate::gate::{Mark, Suppressed};
 use crate::record::{Field, Part, Surface};
 use crate::rule::{Category, Confidence, Severity};
-use crate::secret::Fingerprint;
+use crate::secret::{Fingerprint, Revealed};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -270,6 +270,9 @@ pub struct Preview {
     pub length: u64,
     #[serde(serialize_with = "fingerprint")]
     pub fingerprint: Fingerprint,
+    /// The value itself, under `--reveal` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Revealed>,
 }
 
 /// As 16 hexadecimal digits.

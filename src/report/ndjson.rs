@@ -42,6 +42,8 @@ struct Tail<'a> {
     status: Option<u16>,
     length: usize,
     fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a crate::secret::Revealed>,
     excerpt: &'a str,
     baseline: Mark,
     suppressed: Option<&'static str>,
@@ -91,6 +93,7 @@ pub fn event(
         status: record.status,
         length: e.length,
         fingerprint: e.fingerprint.to_string(),
+        value: e.revealed.as_ref(),
         excerpt,
         baseline: mark,
         suppressed,

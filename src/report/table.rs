@@ -32,6 +32,14 @@ struct Row<'a> {
     exposures: u64,
 }
 
+/// Writes what went wrong and the verdict's last line.
+pub fn brief(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let mut text = String::new();
+    problems(report, &mut text);
+    let _ = writeln!(text, "{}", last_line(report));
+    out.write_all(text.as_bytes())
+}
+
 /// Writes the table.
 pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<()> {
     let mut text = String::new();
@@ -293,6 +301,14 @@ fn what(row: &Row) -> String {
     }
     if routes.len() > ROUTES {
         let _ = write!(out, "\n  … {} routes in all", routes.len());
+    }
+    // There are values under --reveal alone.
+    let shown = f
+        .evidence
+        .iter()
+        .filter_map(|e| e.credential.value.as_ref().map(|v| (v, e)));
+    for (value, e) in shown {
+        let _ = write!(out, "\n  {value} ({})", e.source);
     }
     if f.baseline == crate::gate::Mark::Worsened {
         out.push_str("\nworse than was accepted in the baseline");

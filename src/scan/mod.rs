@@ -16,7 +16,7 @@ use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
 use crate::report::{self, BuildInput, Report};
 use crate::rule::{self, Confidence, LoadError, RuleSet, Severity};
-use crate::secret::{Key, KeyError};
+use crate::secret::{Key, KeyError, Permit};
 use crate::time::{Clock, Instant};
 use crate::url::host::Parties;
 use std::path::PathBuf;
@@ -52,6 +52,8 @@ pub struct Config {
     pub since: Option<Instant>,
     /// Records from it on do not count.
     pub until: Option<Instant>,
+    /// Permission to show credentials.
+    pub reveal: Option<Permit>,
     /// Hosts that belong together.
     pub parties: Parties,
     /// The configuration file that was read, as it may be shown.
@@ -92,6 +94,7 @@ impl Config {
             min_confidence: Confidence::Tentative,
             since: None,
             until: None,
+            reveal: None,
             parties: Parties::default(),
             file: None,
             stop: Stop::default(),

@@ -115,10 +115,12 @@ const MAX_PENDING: usize = 1 << 20;
 impl<'c> Worker<'c> {
     /// A worker; `events` says whether somebody wants the exposures one by one.
     pub fn new(config: &'c Config, prefilter: &'c Prefilter<'c>, events: bool) -> Self {
+        let mut detector = Detector::new(&config.rules, &config.key, &config.clock, &config.parties);
+        detector.reveal = config.reveal;
         Worker {
             config,
             prefilter,
-            detector: Detector::new(&config.rules, &config.key, &config.clock, &config.parties),
+            detector,
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
             candidates: Vec::new(),
@@ -454,6 +456,7 @@ impl<'c> Worker<'c> {
                 excerpt: excerpt.into(),
                 span,
                 preview: e.preview.as_str().into(),
+                revealed: e.revealed.clone(),
                 length: e.length as u64,
                 fingerprint: e.fingerprint,
             }
