@@ -80,17 +80,24 @@ fn an_output_that_cannot_be_written_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn a_device_is_written_into_and_not_replaced() {
+fn a_pipe_is_written_into_and_not_replaced() {
     use std::os::unix::fs::FileTypeExt;
     let d = Dir::new();
     d.file("clean.log", line("/a"));
-    d.expect(0, &["scan", "-f", "json=/dev/null", "clean.log"]);
-    assert!(
-        std::fs::metadata("/dev/null")
-            .unwrap()
-            .file_type()
-            .is_char_device()
-    );
+    let pipe = d.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // Opened for both, so that neither end waits for the other; what is written fits the pipe's buffer.
+    let mut both = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    d.expect(0, &["scan", "-f", "table=pipe", "clean.log"]);
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut start = [0; 13];
+    both.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"No credential");
 }
 
 #[test]

@@ -9,6 +9,12 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// What of a report is told of; the rest is not even kept.
+#[derive(serde::Deserialize)]
+struct Findings {
+    findings: Vec<Value>,
+}
+
 /// A key of the report as text; a report from elsewhere may hold anything.
 fn text(v: &Value, key: &str) -> String {
     let mut out = String::new();
@@ -33,10 +39,10 @@ fn list<'v>(v: &'v Value, key: &str) -> &'v [Value] {
 pub fn run(id: &str, path: &Path, rules: &RuleArgs) -> Ending {
     let shown = safe::path(path);
     let file = std::fs::File::open(path).with_context(|| format!("cannot open {shown}"))?;
-    let report: Value = serde_json::from_reader(std::io::BufReader::new(file)).with_context(|| {
+    let report: Findings = serde_json::from_reader(std::io::BufReader::new(file)).with_context(|| {
         format!("{shown} is no JSON report of plainsight; make one with: plainsight scan -f json=FILE")
     })?;
-    let findings = list(&report, "findings");
+    let findings = report.findings;
     let Some(finding) = findings.iter().find(|f| f["id"] == id) else {
         if rules.load()?.by_id(id).is_some() {
             return catalogue::explain(id, rules);

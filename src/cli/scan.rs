@@ -384,7 +384,8 @@ pub fn run(args: Args) -> Ending {
     let scan = Scan::new(config);
     let progress = Progress::default();
     let done = AtomicBool::new(false);
-    let bar = args.progress == When::Always || args.progress == When::Auto && io::stderr().is_terminal();
+    let auto = !args.report.quiet && io::stderr().is_terminal();
+    let bar = args.progress == When::Always || args.progress == When::Auto && auto;
     let report = std::thread::scope(|s| {
         if bar {
             s.spawn(|| show_progress(&progress, &done));
