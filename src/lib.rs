@@ -9,6 +9,7 @@
 pub mod advice;
 pub mod cli;
 pub mod detect;
+pub mod diff;
 pub mod finding;
 pub mod format;
 pub mod gate;

@@ -2,7 +2,7 @@
 //! carries the state that this needs; it holds keyed hashes only.
 
 use crate::finding::Aggregate;
-use crate::gate::Threshold;
+use crate::gate::Policy;
 use crate::report::model::{Diagnostic, Identity, Level, Source, Status};
 use crate::report::{self, BuildInput, Report};
 use crate::rule::{Confidence, Severity};
@@ -92,8 +92,8 @@ pub struct Options {
     pub config: Config,
     /// The clock; the latest of the parts where there is none.
     pub now: Option<Instant>,
-    /// The gate's threshold.
-    pub fail_on: Threshold,
+    /// What fails the run.
+    pub gate: Policy,
     /// Findings under it are hidden.
     pub min_severity: Severity,
 }
@@ -170,7 +170,8 @@ impl Merger {
                 }
             }
         }
-        self.diagnostics.extend(part.diagnostics);
+        self.diagnostics
+            .extend(part.diagnostics.into_iter().filter(|d| !d.gate));
         self.aggregate.merge(Aggregate::from_wire(aggregate));
         Ok(())
     }
@@ -188,6 +189,7 @@ impl Merger {
                 level: Level::Note,
                 source: None,
                 message,
+                gate: false,
             });
         }
         self.aggregate.settle();
@@ -204,7 +206,9 @@ impl Merger {
             sources: self.sources.into_values().collect(),
             diagnostics: self.diagnostics,
             clock: self.options.now.unwrap_or(to),
-            fail_on: self.options.fail_on,
+            gate: &self.options.gate,
+            stopped: None,
+            file: config.file.as_deref(),
             min_severity: self.options.min_severity,
             min_confidence: Confidence::Tentative,
             identity,

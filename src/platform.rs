@@ -1,9 +1,13 @@
-//! What differs by platform, all of it: positioned reads, files that only their owner can read, and what a
-//! file is. Each function is written for Unix and for Windows.
+//! What differs by platform, all of it: positioned reads, files that only their owner can read, what a file is,
+//! and signals. Each function is written for Unix and for Windows.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::input::stop::{Stop, Why};
 
 /// Reads into `buf` from `offset`, without moving any cursor; 0 at the end.
 #[cfg(unix)]
@@ -74,4 +78,29 @@ pub fn readable_by_others(meta: &Metadata) -> bool {
 #[cfg(windows)]
 pub fn readable_by_others(_: &Metadata) -> bool {
     false
+}
+
+/// The exit code of a program that ended early, by the shells' convention of 128 and the signal's number.
+pub fn exit_code(why: Why) -> Option<u8> {
+    match why {
+        Why::Interrupted => Some(130),
+        Why::Terminated => Some(143),
+        Why::OutputGone => None,
+    }
+}
+
+/// From now on a signal to interrupt or terminate asks `stop` for an early end; a second one ends the program at
+/// once. Windows has Ctrl+C for the first, and the C runtime's own notion of the second.
+pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag;
+    let again = Arc::new(AtomicBool::new(false));
+    for (signal, why) in [(SIGINT, Why::Interrupted), (SIGTERM, Why::Terminated)] {
+        let code = exit_code(why).map_or(2, i32::from);
+        // In this order: the first signal arms what the second one meets.
+        flag::register_conditional_shutdown(signal, code, again.clone())?;
+        flag::register(signal, again.clone())?;
+        flag::register_usize(signal, stop.flag(), why.number())?;
+    }
+    Ok(())
 }

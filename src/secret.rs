@@ -1,5 +1,5 @@
 //! The one place where a credential's bytes may stand on their way out of a scan, and what may be told of them:
-//! length, keyed fingerprint, and at most four characters.
+//! length, keyed fingerprint, and at most four characters; under `--reveal` alone the value itself, as another type.
 
 use std::fmt;
 use std::path::Path;
@@ -161,6 +161,49 @@ impl Secret {
     /// The bytes, for checks inside the scanner (checksums, expiry). Never for output.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// The user's permission to show credentials. Whoever has none cannot make a [`Revealed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Permit(());
+
+impl Permit {
+    /// The permission that `--reveal` gives; to be asked for there and nowhere else.
+    pub fn asked_for() -> Permit {
+        Permit(())
+    }
+}
+
+/// The longest value that is shown, in bytes.
+const REVEALED: usize = 4096;
+
+/// A credential that may be shown: what is hidden in it is escaped, and it is cut where it is very long.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Revealed(Box<str>);
+
+impl fmt::Display for Revealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Revealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revealed({} bytes)", self.0.len())
+    }
+}
+
+impl Secret {
+    /// The value itself, for whoever has permission.
+    pub fn reveal(&self, _: Permit) -> Revealed {
+        let mut out = String::new();
+        crate::report::safe::push_bytes(&mut out, &self.0[..self.0.len().min(REVEALED)]);
+        if self.0.len() > REVEALED {
+            out.push('…');
+        }
+        Revealed(out.into())
     }
 }
 

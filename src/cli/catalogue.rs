@@ -6,42 +6,21 @@ use super::{Ending, output};
 use crate::advice::Book;
 use crate::format::{Catalogue, Kind};
 use crate::rule::{self, check};
+use crate::text::nearest;
 use anyhow::bail;
 use std::fmt::Write as _;
 use std::path::Path;
-
-/// ` (did you mean …?)` for the name nearest to `word`, where one is near.
-pub fn nearest<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> String {
-    let best = all.map(|a| (distance(word, a), a)).min();
-    match best {
-        Some((d, name)) if d <= 1 + word.len() / 3 => format!(" (did you mean {name}?)"),
-        _ => String::new(),
-    }
-}
-
-/// Edits that lead from one word to the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut before = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cost = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row[b.len()]
-}
 
 /// `explain RULE`.
 pub fn explain(id: &str, args: &RuleArgs) -> Ending {
     let rules = args.load()?;
     let Some(found) = rules.by_id(id) else {
+        if id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            bail!("{id} looks like a finding's id: name the report, too: --report REPORT.json");
+        }
         bail!(
             "{id:?} is no rule{}; see `plainsight rules list`",
-            nearest(id, rules.rules.iter().map(|r| r.spec.id.as_str()))
+            nearest::hint(id, rules.rules.iter().map(|r| r.spec.id.as_str()))
         );
     };
     let r = &found.spec;

@@ -1,9 +1,11 @@
 //! `plainsight merge`.
 
+use super::config::ConfigArgs;
 use super::scan::{ReportArgs, RuleArgs};
 use super::{Ending, output, scan};
 use crate::gate::{Outcome, Threshold};
 use crate::merge::{Merger, Options};
+use crate::rule::Severity;
 use crate::scan::Config;
 use crate::time::Clock;
 use anyhow::{Context, bail};
@@ -17,6 +19,8 @@ pub struct Args {
     reports: Vec<PathBuf>,
     #[command(flatten)]
     report: ReportArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     rules: RuleArgs,
     /// The log format that the parts were scanned with, if one was given.
@@ -41,19 +45,22 @@ pub fn run(args: Args) -> Ending {
         .as_deref()
         .map(|t| scan::time(t, &Clock::system()))
         .transpose()?;
-    let mut config = Config {
-        rules: args.rules.load()?,
+    let settings = args.config.load()?;
+    let config = Config {
+        rules: args.rules.or(&settings).load()?,
+        formats: settings.catalogue(args.log_format.as_deref())?,
+        file: settings.file.clone(),
         ..Config::new()?
     };
-    if let Some(text) = &args.log_format {
-        config.formats.set_user(text)?;
-    }
-    let fail_on = args.report.fail_on.unwrap_or(Threshold::Never);
+    let gate = args
+        .report
+        .gate
+        .policy(Threshold::Never, &config.rules, &settings)?;
     let mut merger = Merger::new(Options {
         config,
         now,
-        fail_on,
-        min_severity: args.report.min_severity,
+        gate,
+        min_severity: args.report.min_severity.unwrap_or(Severity::Info),
     });
     for path in &args.reports {
         let shown = crate::report::safe::path(path);
@@ -61,7 +68,8 @@ pub fn run(args: Args) -> Ending {
         merger.add(&shown, file)?;
     }
     let report = merger.finish()?;
-    scan::write(&report, &formats, args.report.color)?;
+    scan::write(&report, &formats, &args.report)?;
+    args.report.gate.save(&report)?;
     if !report.summary.complete {
         output::say("warning: a part was not read whole; its sources say which and why");
     }

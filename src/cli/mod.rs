@@ -1,6 +1,10 @@
 //! The command line: clap's definitions, one file for each subcommand, and what all of them share.
 
 mod catalogue;
+mod config;
+mod diff;
+mod explain;
+mod gate;
 mod merge;
 mod output;
 mod scan;
@@ -20,6 +24,8 @@ use std::process::ExitCode;
   plainsight scan /var/log/nginx
   plainsight scan --fail-on high -f table -f json=leaks.json logs/
   tail -F access.log | plainsight scan -f ndjson -
+  plainsight scan --baseline known.json logs/
+  plainsight diff before.json after.json
   plainsight explain arcgis-token
 
 Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]
@@ -34,10 +40,16 @@ enum Command {
     Scan(Box<scan::Args>),
     /// Join JSON reports of parts into the report of the whole.
     Merge(Box<merge::Args>),
-    /// Tell what a rule finds, why it matters and how to fix it.
+    /// Compare two JSON reports: what is new, gone and still there.
+    Diff(diff::Args),
+    /// Tell what a rule finds, why it matters and how to fix it; or all that a report knows of one finding.
     Explain {
-        /// The rule's id (see `plainsight rules list`).
-        rule: String,
+        /// The rule's id (see `plainsight rules list`), or a finding's with --report.
+        #[arg(value_name = "RULE|ID")]
+        id: String,
+        /// The JSON report in which the finding stands.
+        #[arg(long, value_name = "REPORT.json")]
+        report: Option<std::path::PathBuf>,
         #[command(flatten)]
         rules: scan::RuleArgs,
     },
@@ -85,7 +97,11 @@ pub fn main() -> ExitCode {
     let ending = match cli.command {
         Command::Scan(args) => scan::run(*args),
         Command::Merge(args) => merge::run(*args),
-        Command::Explain { rule, rules } => catalogue::explain(&rule, &rules),
+        Command::Diff(args) => diff::run(args),
+        Command::Explain { id, report, rules } => match report {
+            Some(report) => explain::run(&id, &report, &rules),
+            None => catalogue::explain(&id, &rules),
+        },
         Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
         Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
         Command::Formats => catalogue::formats(),

@@ -5,20 +5,31 @@ use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes to the standard output, buffered.
+/// Writes to the standard output, buffered. A reader that has gone away has seen what it wanted: that is no error,
+/// and changes no exit code.
 pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    write(&mut out)?;
-    out.flush()
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
-/// Writes a file: aside, then renamed. `tempfile` creates it for its owner only.
+/// Writes a file: aside, then renamed. `tempfile` creates it for its owner only. A device or pipe is written into as
+/// it is: renaming would put a file in its place.
 pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let shown = crate::report::safe::path(path);
     let folder = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
+    if std::fs::metadata(path).is_ok_and(|m| crate::platform::special(&m).is_some()) {
+        let result = std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|f| write(&mut BufWriter::new(f)));
+        return result.with_context(|| format!("cannot write {shown}"));
+    }
     let aside = tempfile::Builder::new()
         .prefix(".plainsight-")
         .tempfile_in(folder)

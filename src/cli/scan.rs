@@ -1,14 +1,20 @@
 //! `plainsight scan`.
 
+use super::config::Settings;
+use super::config::{ConfigArgs, either};
+use super::gate::GateArgs;
 use super::{Ending, output};
-use crate::format::Catalogue;
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
+use crate::input::stop::Stop;
+use crate::report::model::{Source, Status};
 use crate::report::{Report, json, ndjson, table};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
-use crate::secret::Key;
+use crate::secret::{Key, Permit};
+use crate::text::nearest;
 use crate::time::{Clock, Instant, TimeForm};
+use crate::url::host::Parties;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::{self, IsTerminal, Write};
@@ -20,13 +26,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Files or folders; `-` is the standard input.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
     report: ReportArgs,
-    /// Findings under this confidence count for nothing.
-    #[arg(long, value_name = "CONFIDENCE", default_value = "tentative", value_parser = word::<Confidence>)]
-    min_confidence: Confidence,
+    /// Findings under this confidence count for nothing [default: tentative].
+    #[arg(long, value_name = "CONFIDENCE", value_parser = word::<Confidence>)]
+    min_confidence: Option<Confidence>,
     #[command(flatten)]
     rules: RuleArgs,
     /// The log format, by name or as the server's own string (nginx log_format, Apache LogFormat, HAProxy, Envoy).
@@ -38,9 +46,9 @@ pub struct Args {
     /// Leave out records from this time on.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// The zone of times that have none, such as Europe/Berlin.
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    timezone: String,
+    /// The zone of times that have none, such as Europe/Berlin [default: UTC].
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
     /// In folders, read only files that match.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
@@ -48,23 +56,29 @@ pub struct Args {
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
     /// Follow symbolic links in folders.
-    #[arg(long)]
-    follow_links: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    follow_links: Option<bool>,
+    /// Hosts under these domains are one party: what one of them receives from another is not leaked.
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    same_party: Vec<String>,
     /// Threads [default: one for each processor].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// Exit 0 even if something could not be read whole.
-    #[arg(long)]
-    allow_partial: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    allow_partial: Option<bool>,
     /// What to take for now, to tell what has expired.
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     /// The key of fingerprints: the same key gives the same fingerprints in every run.
     #[arg(long, value_name = "FILE")]
     fingerprint_key_file: Option<PathBuf>,
-    /// How clients are shown.
-    #[arg(long, value_name = "HOW", default_value = "full", value_parser = word::<Clients>)]
-    clients: Clients,
+    /// How clients are shown: full, masked or hashed [default: full].
+    #[arg(long, value_name = "HOW", value_parser = word::<Clients>)]
+    clients: Option<Clients>,
+    /// Show the credentials themselves in evidence. Where an output is no terminal it must be given twice.
+    #[arg(long, action = clap::ArgAction::Count)]
+    reveal: u8,
     /// Show progress on the standard error.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: When,
@@ -93,12 +107,18 @@ pub struct ReportArgs {
     /// table, json or ndjson; with =FILE into a file. May be given several times, once without a file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,
-    /// Exit 1 for findings of this severity or worse: info, low, medium, high, critical, never.
-    #[arg(long, value_name = "SEVERITY|never")]
-    pub fail_on: Option<Threshold>,
-    /// Hide findings under this severity.
-    #[arg(long, value_name = "SEVERITY", default_value = "info", value_parser = word::<Severity>)]
-    pub min_severity: Severity,
+    /// What fails.
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Hide findings under this severity [default: info].
+    #[arg(long, value_name = "SEVERITY", value_parser = word::<Severity>)]
+    pub min_severity: Option<Severity>,
+    /// Of the table, only what went wrong and the last line.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say on the standard error what each source was taken for, and why.
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Colour the table.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
@@ -144,7 +164,11 @@ impl FromStr for Format {
             "table" => Kind::Table,
             "json" => Kind::Json,
             "ndjson" => Kind::Ndjson,
-            _ => return Err(format!("{kind:?} is none of table, json, ndjson")),
+            _ => {
+                let all = ["table", "json", "ndjson"];
+                let hint = nearest::hint(kind, all.into_iter());
+                return Err(format!("{kind:?} is none of {}{hint}", all.join(", ")));
+            }
         };
         if file == Some("") {
             return Err("the file's name is missing after =".into());
@@ -160,12 +184,27 @@ impl FromStr for Format {
 pub fn word<T: serde::de::DeserializeOwned>(s: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(s.to_string())).map_err(|e| {
         let text = e.to_string();
+        let hint = nearest::hint_of(&text);
         text.split_once("expected ")
-            .map_or(text.clone(), |(_, all)| format!("expected {all}"))
+            .map_or(text.clone(), |(_, all)| format!("expected {all}{hint}"))
     })
 }
 
 impl RuleArgs {
+    /// These, and what the settings say where they say nothing.
+    pub fn or(&self, settings: &Settings) -> RuleArgs {
+        let file = &settings.values;
+        RuleArgs {
+            rules: self
+                .rules
+                .clone()
+                .or_else(|| file.rules.as_ref().map(|p| settings.path(p))),
+            only: either(&self.only, &file.only),
+            skip: either(&self.skip, &file.skip),
+            with: either(&self.with, &file.with),
+        }
+    }
+
     /// The rules to work with.
     pub fn load(&self) -> anyhow::Result<RuleSet> {
         let mut specs = rule::builtin()?;
@@ -183,7 +222,7 @@ impl RuleArgs {
                 .flat_map(|r| [r.spec.id.as_str(), r.spec.family.as_str()]);
             bail!(
                 "{id:?} is no rule and no family of rules{}; see `plainsight rules list`",
-                super::catalogue::nearest(&id, all)
+                nearest::hint(&id, all)
             );
         }
         Ok(rules)
@@ -198,11 +237,13 @@ pub fn time(text: &str, clock: &Clock) -> anyhow::Result<Instant> {
 }
 
 /// Writes the outputs that are made of the finished report.
-pub fn write(report: &Report, formats: &[Format], color: When) -> anyhow::Result<()> {
+pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::Result<()> {
+    let color = args.color;
     for format in formats.iter().filter(|f| f.kind != Kind::Ndjson) {
         let terminal = format.file.is_none() && io::stdout().is_terminal();
         let put = |out: &mut dyn Write| match format.kind {
             Kind::Json => json::write(report, out),
+            _ if args.quiet => table::brief(report, out),
             _ => {
                 let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
                 let color = color == When::Always || color == When::Auto && terminal && wanted;
@@ -241,9 +282,22 @@ pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
 
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
+    let stop = Stop::default();
+    crate::platform::stop_on_signals(&stop).context("signals cannot be handled")?;
     let formats = outputs(&args.report.formats)?;
-    let zone = jiff::tz::TimeZone::get(&args.timezone)
-        .with_context(|| format!("{:?} is no time zone; write one as Europe/Berlin", args.timezone))?;
+    if args.reveal == 1 && !(io::stdout().is_terminal() && formats.iter().all(|f| f.file.is_none())) {
+        bail!("--reveal would write credentials into a file or pipe; give it twice if that is wanted");
+    }
+    let settings = args.config.load()?;
+    let file = &settings.values;
+    let paths = settings.paths(&args.paths)?;
+    let zone = args
+        .timezone
+        .as_deref()
+        .or(file.timezone.as_deref())
+        .unwrap_or("UTC");
+    let zone = jiff::tz::TimeZone::get(zone)
+        .with_context(|| format!("{zone:?} is no time zone; write one as Europe/Berlin"))?;
     let mut clock = Clock {
         now: Instant::now(),
         zone,
@@ -259,13 +313,17 @@ pub fn run(args: Args) -> Ending {
     }
     let since = args.since.as_deref().map(|t| time(t, &clock)).transpose()?;
     let until = args.until.as_deref().map(|t| time(t, &clock)).transpose()?;
-    let mut catalogue = Catalogue::builtin()?;
-    if let Some(text) = &args.log_format {
-        catalogue.set_user(text)?;
-    }
-    let mut selection =
-        Selection::new(&args.include, &args.exclude, args.follow_links).context("a glob cannot be used")?;
+    let catalogue = settings.catalogue(args.log_format.as_deref())?;
+    let parties = Parties::new(&either(&args.same_party, &file.same_party))
+        .map_err(|d| anyhow::anyhow!("--same-party {d:?} is no domain; write one as example.org"))?;
+    let mut selection = Selection::new(
+        &either(&args.include, &file.include),
+        &either(&args.exclude, &file.exclude),
+        args.follow_links.or(file.follow_links).unwrap_or(false),
+    )
+    .context("a glob cannot be used")?;
     selection.outputs = formats.iter().filter_map(|f| f.file.clone()).collect();
+    selection.outputs.extend(args.report.gate.write_baseline.clone());
     for path in &selection.outputs {
         let folder = path
             .parent()
@@ -291,43 +349,65 @@ pub fn run(args: Args) -> Ending {
         }
         None => Key::random()?,
     };
+    let rules = args.rules.or(&settings).load()?;
+    let fail_on = file.fail_on.unwrap_or(Threshold::At(Severity::Medium));
+    let gate = args.report.gate.policy(fail_on, &rules, &settings)?;
     let config = Config {
         clock,
         key,
-        rules: args.rules.load()?,
+        rules,
         formats: catalogue,
         selection,
         jobs: args.jobs.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             usize::from,
         ),
-        clients: args.clients,
-        fail_on: args.report.fail_on.unwrap_or(Threshold::At(Severity::Medium)),
-        min_severity: args.report.min_severity,
-        min_confidence: args.min_confidence,
+        clients: args.clients.or(file.clients).unwrap_or(Clients::Full),
+        gate,
+        min_severity: args
+            .report
+            .min_severity
+            .or(file.min_severity)
+            .unwrap_or(Severity::Info),
+        min_confidence: args
+            .min_confidence
+            .or(file.min_confidence)
+            .unwrap_or(Confidence::Tentative),
         since,
         until,
+        reveal: (args.reveal > 0).then(Permit::asked_for),
+        parties,
+        file: settings.file.clone(),
+        stop: stop.clone(),
         exhaustive: false,
     };
     let scan = Scan::new(config);
     let progress = Progress::default();
     let done = AtomicBool::new(false);
-    let bar = args.progress == When::Always || args.progress == When::Auto && io::stderr().is_terminal();
+    let auto = !args.report.quiet && io::stderr().is_terminal();
+    let bar = args.progress == When::Always || args.progress == When::Auto && auto;
     let report = std::thread::scope(|s| {
         if bar {
             s.spawn(|| show_progress(&progress, &done));
         }
-        let report = read(&scan, &args.paths, &formats, &progress);
+        let report = read(&scan, &paths, &formats, &progress);
         done.store(true, Ordering::Relaxed);
         report
     })?;
-    write(&report, &formats, args.report.color)?;
-    for s in report.sources.iter().filter(|s| {
-        matches!(
-            s.status,
-            crate::report::model::Status::Partial | crate::report::model::Status::Skipped
-        )
-    }) {
+    write(&report, &formats, &args.report)?;
+    if args.report.verbose {
+        report.sources.iter().for_each(|s| output::say(&told(s)));
+    }
+    if stop.asked().is_none() {
+        args.report.gate.save(&report)?;
+    } else if args.report.gate.write_baseline.is_some() {
+        output::say("warning: the baseline was not written, because the scan ended early");
+    }
+    for s in report
+        .sources
+        .iter()
+        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
+    {
         output::say(&format!(
             "{}: {}: {}",
             s.status,
@@ -335,7 +415,38 @@ pub fn run(args: Args) -> Ending {
             s.problem.as_deref().unwrap_or_default()
         ));
     }
-    Ok(Outcome::of(&report, args.allow_partial).code())
+    if let Some(code) = stop.asked().and_then(crate::platform::exit_code) {
+        return Ok(code);
+    }
+    Ok(Outcome::of(
+        &report,
+        args.allow_partial.or(file.allow_partial).unwrap_or(false),
+    )
+    .code())
+}
+
+/// What a source was taken for, and why.
+fn told(s: &Source) -> String {
+    let compression = s
+        .compression
+        .as_deref()
+        .map(|c| format!(", {c}"))
+        .unwrap_or_default();
+    match (&s.format, s.status) {
+        (_, Status::Ignored) => format!(
+            "{}: not read: {}",
+            s.path,
+            s.problem.as_deref().unwrap_or_default()
+        ),
+        (Some(format), _) => format!(
+            "{}: {format} ({}{compression}), which most of its first lines are; {} records, of those looked into {} fit no format",
+            s.path, s.surface, s.records, s.unparsed
+        ),
+        (None, _) => format!(
+            "{}: {}{compression}, nothing in it to tell a format by",
+            s.path, s.surface
+        ),
+    }
 }
 
 /// Scans; the stream of exposures is written as it comes.
@@ -348,16 +459,19 @@ fn read(scan: &Scan, paths: &[PathBuf], formats: &[Format], progress: &Progress)
     }
     match &stream.file {
         None => {
-            let mut sink = ndjson::Stream::new(io::BufWriter::new(io::stdout()));
+            let stop = scan.config().stop.clone();
+            let mut sink = ndjson::Stream::new(io::BufWriter::new(io::stdout()), stop);
             let report = scan.run(paths, Some(&mut sink), progress);
-            sink.finish(&report)?;
-            Ok(report)
+            match sink.finish(&report) {
+                Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+                _ => Ok(report),
+            }
         }
         Some(path) => {
             let mut report = None;
             output::file(path, |out| {
                 let mut bytes = SendWriter(Vec::new());
-                let mut sink = ndjson::Stream::new(&mut bytes);
+                let mut sink = ndjson::Stream::new(&mut bytes, scan.config().stop.clone());
                 let made = scan.run(paths, Some(&mut sink), progress);
                 sink.finish(&made)?;
                 report = Some(made);

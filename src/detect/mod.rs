@@ -52,6 +52,8 @@ pub struct Exposure {
     pub length: usize,
     /// Keyed fingerprint of the canonical value.
     pub fingerprint: Fingerprint,
+    /// The value, where the user wants to see it.
+    pub revealed: Option<crate::secret::Revealed>,
     /// At most four characters.
     pub preview: String,
     /// How bad.

@@ -9,7 +9,7 @@ use crate::record::{Field, is_absent};
 use crate::rule::{Category, Compiled};
 use crate::secret::Secret;
 use crate::text::{Base, Coding, Text, shape};
-use crate::url::{host, route};
+use crate::url::route;
 use std::borrow::Cow;
 
 impl Detector<'_> {
@@ -211,7 +211,7 @@ impl Detector<'_> {
         };
         let owner = place.owner;
         let third = match (&owner.host, place.receiver) {
-            (Some(owner), Some(receiver)) => Some(!host::same_party(owner, receiver)),
+            (Some(owner), Some(receiver)) => Some(!self.parties.same(owner, receiver)),
             _ => None,
         };
         let nested = place.field == Field::Referer || place.via.is_some() || place.depth > 0;

@@ -134,6 +134,7 @@ impl Detector<'_> {
             leaked_to: hit.leaked_to,
             span: hit.span,
             chain: hit.chain,
+            revealed: self.reveal.map(|permit| hit.secret.reveal(permit)),
             length: hit.secret.len(),
             fingerprint: hit.secret.fingerprint(self.key),
             preview: hit.secret.preview(rule.spec.category == Category::Password),

@@ -6,9 +6,10 @@ use super::settle::Hit;
 use super::{Exposure, Field, Part};
 use crate::record::{Carrier, Content, Record, Surface};
 use crate::rule::{KeywordSet, RuleSet};
-use crate::secret::Key;
+use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
+use crate::url::host::Parties;
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,6 +28,9 @@ pub struct Detector<'r> {
     pub(super) rules: &'r RuleSet,
     pub(super) key: &'r Key,
     pub(super) clock: &'r Clock,
+    pub(super) parties: &'r Parties,
+    /// Whether exposures hold their values.
+    pub reveal: Option<Permit>,
     pub(super) hits: Vec<Hit>,
     pub(super) groups: u32,
     pub(super) work: usize,
@@ -136,12 +140,14 @@ impl Companions {
 }
 
 impl<'r> Detector<'r> {
-    /// A detector for these rules.
-    pub fn new(rules: &'r RuleSet, key: &'r Key, clock: &'r Clock) -> Self {
+    /// A detector for these rules; `parties` tells which hosts belong together.
+    pub fn new(rules: &'r RuleSet, key: &'r Key, clock: &'r Clock, parties: &'r Parties) -> Self {
         Detector {
             rules,
             key,
             clock,
+            parties,
+            reveal: None,
             hits: Vec::new(),
             groups: 0,
             work: 0,

@@ -45,15 +45,15 @@ impl Aggregate {
         limits::k(self.folding.distinct())
     }
 
-    /// Adds an exposure; `evidence` is asked only where it would be kept. Returns the id that its finding has
-    /// before any folding.
+    /// Adds an exposure; `evidence` is asked only where it would be kept. Gives the ids of the exposure's own key
+    /// at every level of folding, whatever has been folded by now.
     pub fn add(
         &mut self,
         e: &Exposure,
         rule_id: &str,
         at: &Sighting,
         evidence: impl FnOnce() -> Evidence,
-    ) -> u64 {
+    ) -> Ids {
         let site = if e.host.is_none() {
             Some(Box::from(at.site))
         } else {
@@ -75,7 +75,7 @@ impl Aggregate {
         let mut folded_ids = None;
         if level > Level::Exact {
             // Whether the exact finding is new is not known any more; sets take it twice as well as once.
-            let ids = ids(&key, rule_id);
+            let ids = key.ids(rule_id);
             self.folding.note(&ids);
             folded_ids = Some(ids);
             key = key.fold(level);
@@ -84,7 +84,7 @@ impl Aggregate {
             Entry::Occupied(found) => (found.into_mut(), None),
             Entry::Vacant(free) => {
                 let key = free.key().clone();
-                let exact = folded_ids.unwrap_or_else(|| ids(&key, rule_id));
+                let exact = folded_ids.unwrap_or_else(|| key.ids(rule_id));
                 (free.insert(Finding::new(at_level(exact, level))), Some(key))
             }
         };
@@ -112,7 +112,7 @@ impl Aggregate {
                 self.refold();
             }
         }
-        exact[0]
+        exact
     }
 
     fn credential(&mut self, e: &Exposure, at: &Sighting, ids: Ids) {
@@ -278,11 +278,6 @@ impl Aggregate {
     }
 }
 
-/// A key's ids at every level.
-fn ids(key: &FindingKey, rule: &str) -> Ids {
-    [Level::Exact, Level::Routes, Level::Hosts, Level::Names].map(|level| key.clone().fold(level).id(rule))
-}
-
 /// The ids of a finding that stands at `level`.
 fn at_level(mut ids: Ids, level: Level) -> Ids {
     let own = ids[level as usize];
@@ -333,6 +328,7 @@ mod tests {
             confidence: Confidence::Firm,
             liveness: Liveness::UNKNOWN,
             echo: false,
+            revealed: None,
             time: Some(Instant(i64::from(credential))),
         };
         let source: Arc<str> = format!("s{}", at % 3).into();
@@ -357,6 +353,7 @@ mod tests {
             excerpt: "".into(),
             span: (0, 0),
             preview: "".into(),
+            revealed: None,
             length: 8,
             fingerprint: e.fingerprint,
         });

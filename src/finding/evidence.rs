@@ -42,6 +42,9 @@ pub struct Evidence {
     pub span: (u32, u32),
     /// At most four characters.
     pub preview: Box<str>,
+    /// The value, where the user wants to see it; never in a report's state.
+    #[serde(skip)]
+    pub revealed: Option<crate::secret::Revealed>,
     /// Length of the value.
     pub length: u64,
     /// Its fingerprint.

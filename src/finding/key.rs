@@ -27,6 +27,66 @@ pub struct FindingKey {
     pub route: Option<Box<str>>,
 }
 
+/// A key in words, without the rule: what reports and baselines hold of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Words {
+    /// Kind of source.
+    pub surface: Surface,
+    /// Which piece of the record.
+    pub field: Field,
+    /// Where in it.
+    pub part: Part,
+    /// The innermost name.
+    pub name: String,
+    /// Outer names.
+    #[serde(default)]
+    pub via: Vec<String>,
+    /// The owner's host.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Without a host, the source's stem.
+    #[serde(default)]
+    pub site: Option<String>,
+    /// The scoped route.
+    #[serde(default)]
+    pub route: Option<String>,
+}
+
+impl Words {
+    /// The ids that a finding with this key has, its rule being called `rule`.
+    pub fn ids(&self, rule: &str) -> [u64; 4] {
+        let text = |s: &Option<String>| s.as_deref().map(Box::from);
+        let key = FindingKey {
+            rule: 0, // not part of an id
+            surface: self.surface,
+            field: self.field,
+            part: self.part,
+            name: self.name.as_str().into(),
+            via: self.via.iter().map(|v| v.as_str().into()).collect(),
+            host: text(&self.host),
+            site: text(&self.site),
+            route: text(&self.route),
+        };
+        key.ids(rule)
+    }
+}
+
+impl From<&FindingKey> for Words {
+    fn from(key: &FindingKey) -> Words {
+        let text = |s: &Option<Box<str>>| s.as_deref().map(str::to_string);
+        Words {
+            surface: key.surface,
+            field: key.field,
+            part: key.part,
+            name: key.name.to_string(),
+            via: key.via.iter().map(|v| v.to_string()).collect(),
+            host: text(&key.host),
+            site: text(&key.site),
+            route: text(&key.route),
+        }
+    }
+}
+
 /// How far a group of findings is folded, because it has too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Level {
@@ -61,6 +121,12 @@ impl FindingKey {
             self.name = many();
         }
         self
+    }
+
+    /// The ids of the key at every level of folding, from its own on.
+    pub fn ids(&self, rule: &str) -> [u64; 4] {
+        [Level::Exact, Level::Routes, Level::Hosts, Level::Names]
+            .map(|level| self.clone().fold(level).id(rule))
     }
 
     /// The finding's id: 16 hexadecimal digits that depend on the key alone, the rule by its name.

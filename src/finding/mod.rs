@@ -12,6 +12,6 @@ mod sketch;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
-pub use key::{FindingKey, Level, stem};
+pub use key::{FindingKey, Level, Words, stem};
 pub use model::{Credential, Finding};
 pub use sketch::Sketch;

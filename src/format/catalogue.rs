@@ -134,6 +134,8 @@ pub struct Catalogue {
     pub(super) json: Vec<u16>,
     /// The format that the user named or described: it is tried before all others.
     pub user: Option<u16>,
+    /// Formats that the user's configuration describes by name: they are tried after all others of their kind.
+    named: Vec<u16>,
 }
 
 fn spec_error(id: &str, message: String) -> FormatError {
@@ -198,6 +200,7 @@ impl Catalogue {
             templates: Vec::new(),
             json: Vec::new(),
             user: None,
+            named: Vec::new(),
         };
         for spec in specs {
             all.add(spec)?;
@@ -223,43 +226,29 @@ impl Catalogue {
             self.user = Some(n as u16);
             return Ok(());
         }
-        let syntax = match text {
-            "common" | "combined" => Some(Syntax::Apache),
-            _ => compile::guess(text),
-        };
-        let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string()))?;
-        let servers = match syntax {
-            Syntax::Nginx => "nginx",
-            Syntax::Apache => "apache",
-            Syntax::Haproxy => "haproxy",
-            Syntax::Envoy => "envoy",
-        };
-        let proxy = matches!(syntax, Syntax::Haproxy | Syntax::Envoy);
-        let mut spec = FormatSpec {
-            id: "custom".into(),
-            title: "the format given by --log-format".into(),
-            surface: if proxy {
-                Surface::ProxyLog
-            } else {
-                Surface::ServerLog
-            },
-            servers: vec![servers.into()],
-            kind: Kind::Template,
-            syntax: Some(syntax),
-            template: Some(text.to_string()),
-            escape: Escape::Default,
-            squeeze: false,
-            require: Vec::new(),
-            map: BTreeMap::new(),
-            triggers: Vec::new(),
-            references: Vec::new(),
-        };
-        // `escape=json` formats are JSON objects of variables.
-        if text.trim_start().starts_with('{') && syntax == Syntax::Nginx {
-            json_template(text, &mut spec)?;
-        }
+        let spec = own_spec("custom", "the format given by --log-format", text)?;
         self.user = Some(self.add(spec)?);
         Ok(())
+    }
+
+    /// Adds a format that is described by a server's own string, under a name that is free.
+    pub fn add_named(&mut self, name: &str, text: &str) -> Result<(), FormatError> {
+        if self.index(name).is_some() || name == "custom" {
+            return Err(spec_error(name, "the name is taken; choose another".into()));
+        }
+        let spec = own_spec(name, "a format of the configuration", text)?;
+        let n = self.add(spec)?;
+        self.named.push(n);
+        Ok(())
+    }
+
+    /// Tells what of the user's own formats changes what is read.
+    pub fn own(&self) -> String {
+        let own = self.user.iter().chain(&self.named).map(|&n| {
+            let spec = &self.get(n).spec;
+            format!("{}={:?}{:?}", spec.id, spec.template, spec.map)
+        });
+        own.collect::<Vec<_>>().join(" ")
     }
 
     /// The format of that index.
@@ -291,9 +280,12 @@ impl Catalogue {
             .collect()
     }
 
-    /// Whether the user's format hides names, so that every line has to be read.
+    /// Whether a format of the user's hides names, so that every line has to be read.
     pub fn reads_every_line(&self) -> bool {
-        self.user.is_some_and(|n| self.get(n).hides_names())
+        self.user
+            .iter()
+            .chain(&self.named)
+            .any(|&n| self.get(n).hides_names())
     }
 
     /// The first format of that kind.
@@ -303,6 +295,46 @@ impl Catalogue {
             .position(|f| f.spec.kind == kind)
             .unwrap_or_default() as u16
     }
+}
+
+/// A format that is described by a server's own string.
+fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError> {
+    let syntax = match text {
+        "common" | "combined" => Some(Syntax::Apache),
+        _ => compile::guess(text),
+    };
+    let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string()))?;
+    let servers = match syntax {
+        Syntax::Nginx => "nginx",
+        Syntax::Apache => "apache",
+        Syntax::Haproxy => "haproxy",
+        Syntax::Envoy => "envoy",
+    };
+    let proxy = matches!(syntax, Syntax::Haproxy | Syntax::Envoy);
+    let mut spec = FormatSpec {
+        id: id.into(),
+        title: title.into(),
+        surface: if proxy {
+            Surface::ProxyLog
+        } else {
+            Surface::ServerLog
+        },
+        servers: vec![servers.into()],
+        kind: Kind::Template,
+        syntax: Some(syntax),
+        template: Some(text.to_string()),
+        escape: Escape::Default,
+        squeeze: false,
+        require: Vec::new(),
+        map: BTreeMap::new(),
+        triggers: Vec::new(),
+        references: Vec::new(),
+    };
+    // `escape=json` formats are JSON objects of variables.
+    if text.trim_start().starts_with('{') && syntax == Syntax::Nginx {
+        json_template(text, &mut spec)?;
+    }
+    Ok(spec)
 }
 
 /// The members of a JSON object of nginx variables, as a map.

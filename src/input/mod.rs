@@ -3,6 +3,7 @@
 pub mod lines;
 pub mod magic;
 pub mod open;
+pub mod stop;
 pub mod walk;
 
 pub use walk::{Candidate, Found, Selection, discover};

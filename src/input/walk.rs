@@ -1,6 +1,7 @@
 //! Discovery: files and directories become a list of candidates in the byte order of their names. Links are not
 //! followed unless asked, loops end, and what cannot be read is said, not dropped.
 
+use super::stop::Stop;
 use crate::report::model::Status;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::collections::HashSet;
@@ -82,8 +83,9 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
     set.build().map(Some)
 }
 
-/// Finds everything to be read under `paths`. A file reached twice is there once, under its first name.
-pub fn discover(paths: &[PathBuf], selection: &Selection) -> Found {
+/// Finds everything to be read under `paths`, until `stop` is asked for. A file reached twice is there once, under
+/// its first name.
+pub fn discover(paths: &[PathBuf], selection: &Selection, stop: &Stop) -> Found {
     let mut found = Found::default();
     let mut named: Vec<&PathBuf> = paths.iter().collect();
     named.sort();
@@ -98,7 +100,7 @@ pub fn discover(paths: &[PathBuf], selection: &Selection) -> Found {
             continue;
         }
         match std::fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => directory(path, selection, &mut found),
+            Ok(meta) if meta.is_dir() => directory(path, selection, stop, &mut found),
             Ok(_) => found.candidates.push(Candidate {
                 name: name(path),
                 path: path.clone(),
@@ -129,11 +131,11 @@ pub fn discover(paths: &[PathBuf], selection: &Selection) -> Found {
     found
 }
 
-fn directory(root: &Path, selection: &Selection, found: &mut Found) {
+fn directory(root: &Path, selection: &Selection, stop: &Stop, found: &mut Found) {
     let walk = walkdir::WalkDir::new(root)
         .follow_links(selection.follow_links)
         .min_depth(1);
-    for entry in walk {
+    for entry in walk.into_iter().take_while(|_| stop.asked().is_none()) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(e) => {
@@ -219,7 +221,7 @@ mod tests {
             fs::write(at(f), "x").unwrap();
         }
         let names = |paths: &[PathBuf], s: &Selection| -> Vec<String> {
-            let f = discover(paths, s);
+            let f = discover(paths, s, &Stop::default());
             f.candidates
                 .iter()
                 .map(|c| {
@@ -239,7 +241,7 @@ mod tests {
         );
         let some = Selection::new(&["*.log".into()], &["a/**".into()], false).unwrap();
         assert_eq!(names(&[dir.path().into()], &some), ["a.log"]);
-        let missing = discover(&[at("none")], &all);
+        let missing = discover(&[at("none")], &all, &Stop::default());
         assert_eq!(missing.passed_over[0].status, Status::Skipped);
     }
 
@@ -250,13 +252,13 @@ mod tests {
         fs::write(dir.path().join("x.log"), "x").unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("loop")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("x.log"), dir.path().join("y.log")).unwrap();
-        let found = discover(&[dir.path().into()], &Selection::default());
+        let found = discover(&[dir.path().into()], &Selection::default(), &Stop::default());
         assert_eq!((found.candidates.len(), found.passed_over.len()), (1, 2));
         let follow = Selection {
             follow_links: true,
             ..Selection::default()
         };
-        let found = discover(&[dir.path().into()], &follow);
+        let found = discover(&[dir.path().into()], &follow, &Stop::default());
         assert_eq!(found.candidates.len(), 1);
         assert!(found.passed_over.iter().all(|p| p.status == Status::Ignored));
     }

@@ -6,7 +6,8 @@ use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
 use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel};
 use crate::format::Catalogue;
-use crate::gate::Threshold;
+use crate::gate::{Mark, Policy, Review};
+use crate::input::stop::Why;
 use crate::record::Surface;
 use crate::rule::severity::Basis;
 use crate::rule::{Confidence, RuleSet, Severity};
@@ -30,8 +31,12 @@ pub struct BuildInput<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// The clock.
     pub clock: crate::time::Instant,
-    /// The gate's threshold.
-    pub fail_on: Threshold,
+    /// What fails the run.
+    pub gate: &'a Policy,
+    /// The configuration file that was read.
+    pub file: Option<&'a str>,
+    /// Why reading ended early, if it did.
+    pub stopped: Option<Why>,
     /// Findings under it are hidden, and change nothing else.
     pub min_severity: Severity,
     /// Findings under it count for nothing.
@@ -49,23 +54,16 @@ pub fn build(input: BuildInput) -> Report {
     let mut sources = input.sources;
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     let mut diagnostics = input.diagnostics;
-    diagnostics.sort();
-    diagnostics.dedup();
     let sure = |f: &Finding| f.confidence >= input.min_confidence;
     let all: Vec<(&FindingKey, &Finding)> = input.aggregate.findings().filter(|(_, f)| sure(f)).collect();
-    let mut findings: Vec<FindingReport> = all
-        .iter()
-        .map(|(key, f)| {
-            finding(
-                key,
-                f,
-                input.rules,
-                input.formats,
-                input.advice,
-                input.aggregate.level_of(key),
-            )
-        })
-        .collect();
+    let mut review = Review::new(input.gate, input.rules, input.clock);
+    let mut findings: Vec<FindingReport> = Vec::with_capacity(all.len());
+    for (key, f) in all {
+        let level = input.aggregate.level_of(key);
+        let mut told = finding(key, f, input.rules, input.formats, input.advice, level);
+        (told.baseline, told.suppressed) = review.judge(key, &told.rule, told.severity);
+        findings.push(told);
+    }
     findings.sort_by(|a, b| {
         (Reverse(a.severity), Reverse(a.exposures), &a.id).cmp(&(
             Reverse(b.severity),
@@ -73,10 +71,26 @@ pub fn build(input: BuildInput) -> Report {
             &b.id,
         ))
     });
-    let failing = findings
-        .iter()
-        .filter(|f| input.fail_on.fails(f.severity))
-        .count() as u64;
+    let complete = input.stopped.is_none()
+        && sources
+            .iter()
+            .all(|s| matches!(s.status, Status::Complete | Status::Ignored));
+    diagnostics.extend(input.file.map(|file| Diagnostic {
+        level: super::model::Level::Note,
+        source: None,
+        message: format!("the settings of {file} were used; --no-config leaves them out"),
+        gate: true,
+    }));
+    diagnostics.extend(input.stopped.map(|why| Diagnostic {
+        level: super::model::Level::Error,
+        source: None,
+        message: format!("{}: this report is partial", why.text()),
+        gate: false,
+    }));
+    let reviewed = review.finish(complete);
+    diagnostics.extend(reviewed.diagnostics);
+    diagnostics.sort();
+    diagnostics.dedup();
     let mut by_severity: BTreeMap<Severity, u64> = Severity::ALL.iter().map(|s| (*s, 0)).collect();
     for f in &findings {
         *by_severity.entry(f.severity).or_default() += 1;
@@ -99,10 +113,8 @@ pub fn build(input: BuildInput) -> Report {
         credentials,
         clients,
         by_severity,
-        suppressed: 0,
-        complete: sources
-            .iter()
-            .all(|s| matches!(s.status, Status::Complete | Status::Ignored)),
+        suppressed: reviewed.suppressed,
+        complete,
         estimated,
     };
     let credentials = credentials_of(&input.aggregate, input.rules, &findings);
@@ -114,9 +126,11 @@ pub fn build(input: BuildInput) -> Report {
             version: env!("CARGO_PKG_VERSION"),
         },
         clock: input.clock,
+        config: input.file.map(str::to_string),
         gate: Gate {
-            fail_on: input.fail_on.to_string(),
-            failing,
+            fail_on: input.gate.fail_on.to_string(),
+            failing: reviewed.failing,
+            accepted: input.gate.accept.as_ref().map(|_| reviewed.accepted.len() as u64),
         },
         summary,
         sources,
@@ -127,6 +141,7 @@ pub fn build(input: BuildInput) -> Report {
             identity: input.identity,
             aggregate: input.aggregate.into_wire(),
         },
+        accepted: reviewed.accepted,
     }
 }
 
@@ -245,12 +260,14 @@ fn finding(
                     preview: e.preview.to_string(),
                     length: e.length,
                     fingerprint: e.fingerprint,
+                    value: e.revealed.clone(),
                 },
             })
             .collect(),
         advice: advice.advise(&case),
         references: rule.references.clone(),
-        baseline: "new",
+        baseline: Mark::New,
+        suppressed: None,
     }
 }
 

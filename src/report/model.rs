@@ -3,9 +3,10 @@
 
 use crate::detect::liveness::State as Life;
 use crate::finding::Position;
+use crate::gate::{Mark, Suppressed};
 use crate::record::{Field, Part, Surface};
 use crate::rule::{Category, Confidence, Severity};
-use crate::secret::Fingerprint;
+use crate::secret::{Fingerprint, Revealed};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Report {
     /// What was taken for now.
     #[serde(serialize_with = "time")]
     pub clock: Instant,
+    /// The configuration file whose settings were used; null where there was none.
+    pub config: Option<String>,
     /// What the exit code followed.
     pub gate: Gate,
     /// Counts.
@@ -49,6 +52,9 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// What `merge` needs.
     pub state: State,
+    /// What `--write-baseline` writes.
+    #[serde(skip)]
+    pub accepted: Vec<crate::gate::baseline::Entry>,
 }
 
 /// What `merge` needs: keyed hashes only.
@@ -88,8 +94,11 @@ pub struct Tool {
 pub struct Gate {
     /// The threshold; `never` where there is none.
     pub fail_on: String,
-    /// Findings at or over it.
+    /// Findings at or over it that nothing hides.
     pub failing: u64,
+    /// Entries of the baseline that this run writes, where it writes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
 }
 
 /// Counts over the whole run.
@@ -194,7 +203,10 @@ pub struct FindingReport {
     pub evidence: Vec<EvidenceReport>,
     pub advice: Vec<crate::advice::Given>,
     pub references: Vec<String>,
-    pub baseline: &'static str,
+    /// How it stands to the baseline.
+    pub baseline: Mark,
+    /// Who hides it from the gate, and why; null where nobody does.
+    pub suppressed: Option<Suppressed>,
 }
 
 /// What is known of a life.
@@ -258,6 +270,9 @@ pub struct Preview {
     pub length: u64,
     #[serde(serialize_with = "fingerprint")]
     pub fingerprint: Fingerprint,
+    /// The value itself, under `--reveal` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Revealed>,
 }
 
 /// As 16 hexadecimal digits.
@@ -304,4 +319,7 @@ pub struct Diagnostic {
     pub source: Option<String>,
     /// What, and what to do.
     pub message: String,
+    /// Whether it is about the gate, which is another one where reports are joined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gate: bool,
 }

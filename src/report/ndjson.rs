@@ -4,6 +4,8 @@ use super::Report;
 use super::model::Source;
 use crate::detect::Exposure;
 use crate::finding::Position;
+use crate::gate::Mark;
+use crate::input::stop::{Stop, Why};
 use crate::record::{Record, Surface};
 use crate::rule::RuleSpec;
 use crate::scan::events::{Event, Sink};
@@ -41,8 +43,11 @@ struct Tail<'a> {
     status: Option<u16>,
     length: usize,
     fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a crate::secret::Revealed>,
     excerpt: &'a str,
-    baseline: &'static str,
+    baseline: Mark,
+    suppressed: Option<&'static str>,
 }
 
 /// An exposure as it goes into the stream.
@@ -53,6 +58,7 @@ pub fn event(
     surface: Surface,
     source: &str,
     finding: u64,
+    (mark, suppressed): (Mark, Option<&'static str>),
     client: Option<String>,
     record: &Record,
     excerpt: &str,
@@ -101,8 +107,10 @@ pub fn event(
         status: record.status,
         length: e.length,
         fingerprint: e.fingerprint.to_string(),
+        value: e.revealed.as_ref(),
         excerpt,
-        baseline: "new",
+        baseline: mark,
+        suppressed,
     };
     let tail = json(serde_json::to_string(&tail));
     Event {
@@ -112,21 +120,29 @@ pub fn event(
     }
 }
 
-/// Writes the stream. The first error stops it; [`Stream::finish`] gives it.
+/// Writes the stream. The first error stops it, and the scan with it; [`Stream::finish`] gives it.
 pub struct Stream<W: Write> {
     out: W,
+    stop: Stop,
     error: Option<io::Error>,
 }
 
 impl<W: Write> Stream<W> {
-    /// A stream to `out`.
-    pub fn new(out: W) -> Self {
-        Stream { out, error: None }
+    /// A stream to `out`; `stop` ends the scan where nothing more can be written.
+    pub fn new(out: W, stop: Stop) -> Self {
+        Stream {
+            out,
+            stop,
+            error: None,
+        }
     }
 
     fn put(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
         if self.error.is_none() {
             self.error = write(&mut self.out).err();
+            if self.error.is_some() {
+                self.stop.ask(Why::OutputGone);
+            }
         }
     }
 

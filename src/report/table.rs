@@ -3,6 +3,7 @@
 
 use super::Report;
 use super::model::{FindingReport, Status};
+use crate::record::{Field, Part};
 use crate::rule::Severity;
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
@@ -31,6 +32,14 @@ struct Row<'a> {
     exposures: u64,
 }
 
+/// Writes what went wrong and the verdict's last line.
+pub fn brief(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let mut text = String::new();
+    problems(report, &mut text);
+    let _ = writeln!(text, "{}", last_line(report));
+    out.write_all(text.as_bytes())
+}
+
 /// Writes the table.
 pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<()> {
     let mut text = String::new();
@@ -41,7 +50,12 @@ pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<(
 fn render(report: &Report, style: Style, out: &mut String) {
     let s = &report.summary;
     let _ = writeln!(out, "{}\n", verdict(report));
-    let rows = rows(&report.findings);
+    let shown: Vec<&FindingReport> = report
+        .findings
+        .iter()
+        .filter(|f| f.suppressed.is_none())
+        .collect();
+    let rows = rows(&shown);
     let (leaks, notices): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|r| r.worst.severity > Severity::Info);
     if !leaks.is_empty() {
@@ -68,6 +82,14 @@ fn render(report: &Report, style: Style, out: &mut String) {
             "Also noted, no leaks: {} times {}.\n",
             count(n),
             names.join(", ")
+        );
+    }
+    if s.suppressed > 0 {
+        let _ = writeln!(
+            out,
+            "Hidden: {} that the baseline or an allow entry accepts; -f json has {}.\n",
+            plural(s.suppressed, "finding"),
+            if s.suppressed == 1 { "it" } else { "them" }
         );
     }
     problems(report, out);
@@ -119,13 +141,17 @@ fn verdict(report: &Report) -> String {
     if leaks == 0 {
         return format!("No credential found in {}.{whole}", plural(s.records, "record"));
     }
+    let hidden = match s.suppressed {
+        0 => String::new(),
+        n => format!(" ({} of them accepted)", count(n)),
+    };
     let about = if s.estimated.contains(&"credentials") {
         "about "
     } else {
         ""
     };
     format!(
-        "{}: {} leaked credential{} at {} place{}, {about}{} distinct value{}.{whole}",
+        "{}: {} leaked credential{}{hidden} at {} place{}, {about}{} distinct value{}.{whole}",
         by.join(", "),
         plural(leaks, "kind of").replace("kind ofs", "kinds of"),
         if leaks == 1 { "" } else { "s" },
@@ -138,6 +164,19 @@ fn verdict(report: &Report) -> String {
 
 fn last_line(report: &Report) -> String {
     let g = &report.gate;
+    if let Some(n) = g.accepted {
+        let left = match g.failing {
+            0 => String::new(),
+            n => format!(
+                " FAILED, {} more stand under expired entries.",
+                plural(n, "finding")
+            ),
+        };
+        return format!(
+            "Gate: {} in the baseline that was written.{left}",
+            plural(n, "entry")
+        );
+    }
     match (g.failing, g.fail_on.as_str()) {
         (_, "never") => "Gate: off (--fail-on never).".into(),
         (0, at) if !report.summary.complete => {
@@ -148,10 +187,10 @@ fn last_line(report: &Report) -> String {
     }
 }
 
-fn rows(findings: &[FindingReport]) -> Vec<Row<'_>> {
+fn rows<'r>(findings: &[&'r FindingReport]) -> Vec<Row<'r>> {
     let mut rows: Vec<Row> = Vec::new();
     let mut at = BTreeMap::new();
-    for f in findings {
+    for &f in findings {
         let key = (
             f.rule.as_str(),
             f.name.as_str(),
@@ -234,14 +273,7 @@ fn coloured(drawn: &str) -> String {
 
 fn what(row: &Row) -> String {
     let f = row.worst;
-    let place = match f.part {
-        crate::record::Part::Query => format!("?{}= in the {}", f.name, field(f)),
-        crate::record::Part::Fragment => format!("#{}= in the {}", f.name, field(f)),
-        crate::record::Part::Userinfo => format!("user:password@ in the {}", field(f)),
-        crate::record::Part::Path => format!("in the path of the {}", field(f)),
-        _ if f.name.is_empty() => format!("in the {}", field(f)),
-        _ => format!("{} in the {}", f.name, field(f)),
-    };
+    let place = place(f.field, f.part, &f.name);
     let mut out = format!("{} [{}]\n{place}", f.title, f.rule);
     if !f.via.is_empty() {
         let _ = write!(out, " inside {}", f.via.join(" > "));
@@ -270,6 +302,17 @@ fn what(row: &Row) -> String {
     if routes.len() > ROUTES {
         let _ = write!(out, "\n  … {} routes in all", routes.len());
     }
+    // There are values under --reveal alone.
+    let shown = f
+        .evidence
+        .iter()
+        .filter_map(|e| e.credential.value.as_ref().map(|v| (v, e)));
+    for (value, e) in shown {
+        let _ = write!(out, "\n  {value} ({})", e.source);
+    }
+    if f.baseline == crate::gate::Mark::Worsened {
+        out.push_str("\nworse than was accepted in the baseline");
+    }
     if let Some(step) = f
         .advice
         .iter()
@@ -281,11 +324,20 @@ fn what(row: &Row) -> String {
     out
 }
 
-fn field(f: &FindingReport) -> &'static str {
-    match f.field {
-        crate::record::Field::Url => "URL",
-        crate::record::Field::Referer => "Referer",
+/// Where in a record a credential stands, in words.
+pub fn place(field: Field, part: Part, name: &str) -> String {
+    let field = match field {
+        Field::Url => "URL",
+        Field::Referer => "Referer",
         other => other.as_str(),
+    };
+    match part {
+        Part::Query => format!("?{name}= in the {field}"),
+        Part::Fragment => format!("#{name}= in the {field}"),
+        Part::Userinfo => format!("user:password@ in the {field}"),
+        Part::Path => format!("in the path of the {field}"),
+        _ if name.is_empty() => format!("in the {field}"),
+        _ => format!("{name} in the {field}"),
     }
 }
 
@@ -413,7 +465,7 @@ fn problems(report: &Report, out: &mut String) {
 }
 
 /// With commas.
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -425,8 +477,12 @@ fn count(n: u64) -> String {
     out
 }
 
-fn plural(n: u64, word: &str) -> String {
-    format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
+pub(super) fn plural(n: u64, word: &str) -> String {
+    match word.strip_suffix('y') {
+        _ if n == 1 => format!("{} {word}", count(n)),
+        Some(stem) => format!("{} {stem}ies", count(n)),
+        None => format!("{} {word}s", count(n)),
+    }
 }
 
 fn bytes(n: u64) -> String {

@@ -167,7 +167,8 @@ fn scan(rules: &RuleSet, catalogue: &Catalogue, line: &str) -> Vec<String> {
         now: NOW,
         zone: jiff::tz::TimeZone::UTC,
     };
-    let mut detector = Detector::new(rules, &key, &clock);
+    let parties = crate::url::host::Parties::default();
+    let mut detector = Detector::new(rules, &key, &clock, &parties);
     let mut exposures: Vec<Exposure> = Vec::new();
     let mut reader = LineReader::new(catalogue, false);
     for line in line.lines() {

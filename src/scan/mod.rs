@@ -13,13 +13,15 @@ use crate::advice::Book;
 use crate::detect::prefilter::Prefilter;
 use crate::finding::Aggregate;
 use crate::format::{Catalogue, FormatError};
-use crate::gate::Threshold;
+use crate::gate::{Policy, Threshold};
+use crate::input::stop::{Stop, Why};
 use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
 use crate::report::{self, BuildInput, Report};
 use crate::rule::{self, Confidence, LoadError, RuleSet, Severity};
-use crate::secret::{Key, KeyError};
+use crate::secret::{Key, KeyError, Permit};
 use crate::time::{Clock, Instant};
+use crate::url::host::Parties;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
@@ -43,8 +45,8 @@ pub struct Config {
     pub jobs: usize,
     /// How clients are shown.
     pub clients: Clients,
-    /// The gate's threshold.
-    pub fail_on: Threshold,
+    /// What fails the run.
+    pub gate: Policy,
     /// Findings under it are hidden.
     pub min_severity: Severity,
     /// Findings under it do not count.
@@ -53,6 +55,14 @@ pub struct Config {
     pub since: Option<Instant>,
     /// Records from it on do not count.
     pub until: Option<Instant>,
+    /// Permission to show credentials.
+    pub reveal: Option<Permit>,
+    /// Hosts that belong together.
+    pub parties: Parties,
+    /// The configuration file that was read, as it may be shown.
+    pub file: Option<String>,
+    /// Ends the scan early where it is asked to.
+    pub stop: Stop,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
     pub exhaustive: bool,
 }
@@ -82,11 +92,15 @@ impl Config {
             selection: Selection::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             clients: Clients::Full,
-            fail_on: Threshold::At(Severity::Medium),
+            gate: Threshold::At(Severity::Medium).into(),
             min_severity: Severity::Info,
             min_confidence: Confidence::Tentative,
             since: None,
             until: None,
+            reveal: None,
+            parties: Parties::default(),
+            file: None,
+            stop: Stop::default(),
             exhaustive: false,
         })
     }
@@ -94,20 +108,14 @@ impl Config {
     /// What must be equal for two reports to be joined, beside rules and key.
     pub fn options_digest(&self) -> String {
         let text = format!(
-            "2 clients={:?} confidence={} since={:?} until={:?} zone={:?} format={:?}",
+            "3 clients={:?} confidence={} since={:?} until={:?} zone={:?} parties={:?} format={:?}",
             self.clients,
             self.min_confidence,
             self.since,
             self.until,
             self.clock.zone.iana_name(),
-            self.formats.user.map(
-                |n| self.formats.get(n).spec.template.clone().unwrap_or_else(|| self
-                    .formats
-                    .get(n)
-                    .spec
-                    .id
-                    .clone())
-            ),
+            self.parties.domains(),
+            self.formats.own(),
         );
         blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
     }
@@ -147,6 +155,8 @@ pub(crate) struct Outcome {
     pub aggregate: Aggregate,
     pub sources: Vec<Source>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Why reading ended early, if it did.
+    pub stopped: Option<Why>,
 }
 
 impl Scan {
@@ -168,7 +178,7 @@ impl Scan {
         events: Option<&mut (dyn events::Sink + Send)>,
         progress: &Progress,
     ) -> Report {
-        let found = input::discover(inputs, &self.config.selection);
+        let found = input::discover(inputs, &self.config.selection, &self.config.stop);
         let prefilter = Prefilter::new(&self.config.rules, &self.config.formats.triggers());
         let outcome = schedule::run(&self.config, &prefilter, found, events, progress);
         self.report(outcome)
@@ -188,7 +198,9 @@ impl Scan {
             sources: outcome.sources,
             diagnostics: outcome.diagnostics,
             clock: c.clock.now,
-            fail_on: c.fail_on,
+            gate: &c.gate,
+            stopped: outcome.stopped,
+            file: c.file.as_deref(),
             min_severity: c.min_severity,
             min_confidence: c.min_confidence,
             identity: crate::merge::identity(c),
@@ -208,5 +220,6 @@ pub(crate) fn diagnostic(level: Level, source: &str, message: impl Into<String>)
         level,
         source: Some(source.to_string()),
         message: message.into(),
+        gate: false,
     }
 }

@@ -7,6 +7,7 @@ use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
 use crate::format::{LineReader, w3c};
 use crate::input::lines::{Run, Runs};
+use crate::input::stop::Stop;
 use crate::platform;
 use crate::report::model::{Level, Status};
 use std::fs::File;
@@ -59,7 +60,7 @@ impl<'c> Shared<'c, '_> {
         if member.sniffed.in_order {
             chunk_size = u64::MAX;
         } else if member.sniffed.headers && size > chunk_size {
-            match header_index(&file, size) {
+            match header_index(&file, size, &self.config.stop) {
                 Some(index) => headers = index,
                 None => chunk_size = u64::MAX,
             }
@@ -121,6 +122,7 @@ impl<'c> Shared<'c, '_> {
         let mut reached = start;
         let result = runs.drive(
             |buf, at| {
+                self.config.stop.check()?;
                 let n = platform::read_at(&plain.file, buf, at)?;
                 reached = reached.max(at + n as u64);
                 self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
@@ -193,12 +195,12 @@ pub(super) fn read_full(file: &File, buf: &mut [u8]) -> io::Result<usize> {
 
 /// Where `#Fields` lines stand in a file, and what they say; `None` where there are too many or it cannot be
 /// read, which the reading in order will say.
-fn header_index(file: &File, size: u64) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
+fn header_index(file: &File, size: u64, stop: &Stop) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
     let mut out: Vec<(u64, Arc<w3c::Fields>)> = Vec::new();
     let mut runs = Runs::new(Vec::new(), 0, size, false);
     let finder = memchr::memmem::Finder::new(b"#Fields:");
     let result = runs.drive(
-        |buf, at| platform::read_at(file, buf, at),
+        |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
         |run| {
             let Run::Lines { offset, bytes } = run else {
                 return true;

@@ -12,6 +12,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::finding::{Aggregate, Position};
 use crate::format::sniff::HEAD;
 use crate::input::magic::Magic;
+use crate::input::stop::Live;
 use crate::input::{Candidate, Found};
 use crate::platform;
 use crate::report::model::{Diagnostic, Level, Source, Status};
@@ -109,6 +110,7 @@ pub(super) fn run<'c, 's>(
         }
         _ => work(),
     }
+    let stopped = config.stop.asked();
     let mut results = shared
         .results
         .into_inner()
@@ -154,6 +156,7 @@ pub(super) fn run<'c, 's>(
         aggregate,
         sources: results.sources,
         diagnostics: results.diagnostics,
+        stopped,
     }
 }
 
@@ -235,8 +238,32 @@ impl<'c> Shared<'c, '_> {
             worker,
             buffer,
         };
-        if candidate.path.as_os_str() == "-" {
-            stream.any("-", Box::new(io::stdin()), &[], 0);
+        if let Some(why) = self.config.stop.asked() {
+            stream.unread(
+                &candidate.name,
+                Status::Skipped,
+                &format!("was not read: {}", why.text()),
+            );
+            let units = stream.units;
+            return self.finish(n, units);
+        }
+        let path = candidate.path.clone();
+        let live = if path.as_os_str() == "-" {
+            Some(Live::new(|| Ok(io::stdin()), &self.config.stop))
+        } else if std::fs::metadata(&path).is_ok_and(|m| platform::special(&m).is_some()) {
+            Some(Live::new(move || platform::open_shared(&path), &self.config.stop))
+        } else {
+            None
+        };
+        if let Some(live) = live {
+            match live {
+                Ok(live) => stream.any(&candidate.name, Box::new(live), &[], 0),
+                Err(e) => stream.unread(
+                    &candidate.name,
+                    Status::Skipped,
+                    &format!("cannot be opened: {e}"),
+                ),
+            }
             let units = stream.units;
             return self.finish(n, units);
         }
@@ -244,12 +271,11 @@ impl<'c> Shared<'c, '_> {
         let (file, meta) = match opened {
             Ok(opened) => opened,
             Err(e) => {
-                let source = self.unread(
+                stream.unread(
                     &candidate.name,
                     Status::Skipped,
                     &format!("cannot be opened: {e}"),
                 );
-                stream.finished(source);
                 let units = stream.units;
                 return self.finish(n, units);
             }

@@ -10,6 +10,7 @@ use crate::format::{LineReader, har};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
+use crate::input::stop::Watched;
 use crate::report::model::{Source, Status};
 use crate::text::{Base, Text, json};
 use std::fs::File;
@@ -92,7 +93,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         self.units += 1;
     }
 
-    fn unread(&mut self, name: &str, status: Status, problem: &str) {
+    pub(super) fn unread(&mut self, name: &str, status: Status, problem: &str) {
         let source = self.shared.unread(name, status, problem);
         self.finished(source);
     }
@@ -105,7 +106,8 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         compression: &[&'static str],
         depth: usize,
     ) {
-        let input = Peek::new(input);
+        let watched: Box<dyn Read + 'r> = Box::new(Watched::new(input, &self.shared.config.stop));
+        let input = Peek::new(watched);
         if depth > MAX_NESTING {
             return self.unread(
                 name,
@@ -342,7 +344,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         );
         *self.buffer = runs.into_buffer();
         if let Err(e) = result {
-            let how = if compression.is_empty() {
+            let how = if shared.config.stop.asked().is_some() {
+                "was not read to its end"
+            } else if compression.is_empty() {
                 "could not be read to its end"
             } else {
                 "the compressed data is damaged or cut off"

@@ -7,6 +7,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::detect::{Detector, Exposure};
 use crate::finding::{Aggregate, Evidence, Position, Sighting};
 use crate::format::{Kind, LineReader};
+use crate::gate::allow::Subject;
 use crate::input::lines::{OVERLAP, Run};
 use crate::record::Record;
 use crate::report::safe;
@@ -114,10 +115,12 @@ const MAX_PENDING: usize = 1 << 20;
 impl<'c> Worker<'c> {
     /// A worker; `events` says whether somebody wants the exposures one by one.
     pub fn new(config: &'c Config, prefilter: &'c Prefilter<'c>, events: bool) -> Self {
+        let mut detector = Detector::new(&config.rules, &config.key, &config.clock, &config.parties);
+        detector.reveal = config.reveal;
         Worker {
             config,
             prefilter,
-            detector: Detector::new(&config.rules, &config.key, &config.clock),
+            detector,
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
             candidates: Vec::new(),
@@ -475,19 +478,27 @@ impl<'c> Worker<'c> {
                 excerpt: excerpt.into(),
                 span,
                 preview: e.preview.as_str().into(),
+                revealed: e.revealed.clone(),
                 length: e.length as u64,
                 fingerprint: e.fingerprint,
             }
         };
-        let finding = self.aggregate.add(e, &rule.id, &at, evidence);
+        let ids = self.aggregate.add(e, &rule.id, &at, evidence);
         if self.events.is_some() && e.severity >= config.min_severity {
             let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            let subject = Subject {
+                rule: &rule.id,
+                host: e.host.as_deref(),
+                route: e.route.as_deref(),
+                name: &e.name,
+            };
             let event = crate::report::ndjson::event(
                 e,
                 rule,
                 surface,
                 &place.name,
-                finding,
+                ids[0],
+                config.gate.mark(&ids, &subject, e.severity, config.clock.now),
                 shown(),
                 record,
                 &excerpt,

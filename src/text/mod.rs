@@ -3,6 +3,7 @@
 
 mod coding;
 pub mod json;
+pub mod nearest;
 pub mod shape;
 
 pub use coding::Coding;

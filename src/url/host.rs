@@ -34,9 +34,40 @@ pub fn registrable(host: &str) -> &str {
     psl::domain_str(host).unwrap_or(host)
 }
 
-/// Whether two hosts belong to one party.
-pub fn same_party(a: &str, b: &str) -> bool {
-    a == b || registrable(a) == registrable(b)
+/// Who belongs together beyond what the public suffix list knows: hosts under these domains are one party.
+#[derive(Clone, Debug, Default)]
+pub struct Parties {
+    domains: Vec<String>,
+}
+
+impl Parties {
+    /// From domains; one that is no host's name is given back as the error.
+    pub fn new(domains: &[String]) -> Result<Parties, String> {
+        let one =
+            |d: &String| normalize(d.trim().trim_start_matches("*.").as_bytes()).ok_or_else(|| d.clone());
+        let mut domains: Vec<String> = domains.iter().map(one).collect::<Result<_, _>>()?;
+        domains.sort();
+        domains.dedup();
+        Ok(Parties { domains })
+    }
+
+    /// The domains, sorted.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
+    }
+
+    /// Whether two hosts belong to one party.
+    pub fn same(&self, a: &str, b: &str) -> bool {
+        a == b || registrable(a) == registrable(b) || self.holds(a) && self.holds(b)
+    }
+
+    fn holds(&self, host: &str) -> bool {
+        let under = |d: &String| {
+            host.strip_suffix(d.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.domains.iter().any(under)
+    }
 }
 
 #[cfg(test)]
@@ -57,9 +88,19 @@ mod tests {
 
     #[test]
     fn parties_are_registrable_domains() {
+        let same_party = |a, b| Parties::default().same(a, b);
         assert!(same_party("a.example.gov", "b.example.gov"));
         assert!(!same_party("a.github.io", "b.github.io"));
         assert!(!same_party("10.0.0.1", "10.0.0.2"));
         assert!(same_party("localhost", "localhost"));
+    }
+
+    #[test]
+    fn parties_can_be_named() {
+        let own = Parties::new(&["Example.gov".into(), "*.example-cdn.net".into()]).unwrap();
+        assert!(own.same("gis.example.gov", "example-cdn.net"));
+        assert!(!own.same("gis.example.gov", "notexample-cdn.net"));
+        assert!(!own.same("gis.example.gov", "tracker.example.com"));
+        assert_eq!(Parties::new(&["a b".into()]).unwrap_err(), "a b");
     }
 }

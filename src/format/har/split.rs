@@ -436,7 +436,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pieces(json: &[u8], chunk: usize) -> (Vec<(List, Vec<u8>, bool)>, Option<&'static str>) {
+    type Cut = (List, Vec<u8>, bool);
+
+    fn pieces(json: &[u8], chunk: usize) -> (Vec<Cut>, Option<&'static str>) {
         let mut splitter = Splitter::default();
         let mut out = Vec::new();
         let mut take = |piece: Piece| match piece {

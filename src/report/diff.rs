@@ -1,0 +1,222 @@
+//! A comparison of two reports, for readers and for merge requests.
+
+use super::safe::label;
+use super::table::{count, place, plural};
+use crate::diff::{Change, Diff, Item, Still};
+use crate::rule::Severity;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// Rows of each list that are shown; JSON has all.
+const ROWS: usize = 50;
+
+/// Writes one document.
+pub fn json(diff: &Diff, mut out: impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut out, diff)?;
+    out.write_all(b"\n")
+}
+
+/// Where a finding stands, on one line.
+fn location(i: &Item) -> String {
+    let w = &i.words;
+    let owner = match (&w.host, &w.site) {
+        (Some(host), _) => format!(" of {host}"),
+        (None, Some(site)) => format!(" ({site})"),
+        _ => String::new(),
+    };
+    let inside = if w.via.is_empty() {
+        String::new()
+    } else {
+        format!(" inside {}", w.via.join(" > "))
+    };
+    let route = w.route.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
+    label(&format!(
+        "{}{inside}{owner}{route}",
+        place(w.field, w.part, &w.name)
+    ))
+}
+
+fn what(i: &Item) -> String {
+    let accepted = if i.suppressed.is_some() { ", accepted" } else { "" };
+    label(&format!("{} [{}{accepted}]", i.title, i.rule))
+}
+
+/// What changed, in words.
+fn change(s: &Still) -> String {
+    let severity = if s.severities.then == s.severities.now {
+        s.severities.now.to_string()
+    } else {
+        format!("{} -> {}", s.severities.then, s.severities.now)
+    };
+    let times = if s.times.then == s.times.now {
+        plural(s.times.now, "time")
+    } else {
+        format!("{} -> {}", count(s.times.then), plural(s.times.now, "time"))
+    };
+    let values = if s.values.then == s.values.now {
+        plural(s.values.now, "value")
+    } else {
+        format!("{} -> {}", count(s.values.then), plural(s.values.now, "value"))
+    };
+    format!("{severity}, {times}, {values}")
+}
+
+fn verdict(d: &Diff) -> String {
+    let s = &d.summary;
+    let missing = if s.not_seen > 0 {
+        format!("{} not seen again, perhaps unread", count(s.not_seen))
+    } else {
+        format!("{} gone", count(s.gone))
+    };
+    format!(
+        "{} new, {missing}, {} still there: {} worse, {} better.",
+        count(s.new),
+        count(s.still),
+        count(s.worsened),
+        count(s.improved)
+    )
+}
+
+fn last_line(d: &Diff) -> String {
+    match d.gate.failing {
+        0 => "Gate: passed.".into(),
+        n => format!("Gate: FAILED, {} new or worse.", plural(n, "finding")),
+    }
+}
+
+/// A list's heading, its rows, and how many more there are.
+type List = (&'static str, Vec<(String, String, String)>, usize);
+
+/// What both forms for readers show; notices are no leaks and stay in the JSON.
+fn lists(d: &Diff) -> Vec<List> {
+    let leak = |s: Severity| s > Severity::Info;
+    let items = |heading, all: &[Item]| -> List {
+        let leaks: Vec<&Item> = all.iter().filter(|i| leak(i.severity)).collect();
+        let row = |i: &&Item| {
+            let how = format!(
+                "{}, {}, {}",
+                i.severity,
+                plural(i.exposures, "time"),
+                plural(i.credentials, "value")
+            );
+            (how, what(i), location(i))
+        };
+        (
+            heading,
+            leaks.iter().take(ROWS).map(row).collect(),
+            leaks.len().saturating_sub(ROWS),
+        )
+    };
+    let still: Vec<&Still> = d
+        .still
+        .iter()
+        .filter(|s| leak(s.severities.then) || leak(s.severities.now))
+        .collect();
+    let row = |s: &&Still| {
+        let mark = match s.change {
+            Change::Worsened => "worse: ",
+            Change::Improved => "better: ",
+            _ => "",
+        };
+        (format!("{mark}{}", change(s)), what(&s.now), location(&s.now))
+    };
+    let still: List = (
+        "Still there",
+        still.iter().take(ROWS).map(row).collect(),
+        still.len().saturating_sub(ROWS),
+    );
+    let all = [
+        items("New", &d.new),
+        still,
+        items("Gone", &d.gone),
+        items("Not seen again, perhaps because it was not read", &d.not_seen),
+    ];
+    all.into_iter().filter(|l| !l.1.is_empty()).collect()
+}
+
+/// Writes text for a terminal.
+pub fn table(diff: &Diff, mut out: impl Write) -> io::Result<()> {
+    let mut text = format!("{}\n", verdict(diff));
+    for (heading, rows, more) in lists(diff) {
+        let _ = writeln!(text, "\n{heading}");
+        for (how, what, location) in rows {
+            let _ = writeln!(text, "  {how}\n      {what}\n      {location}");
+        }
+        if more > 0 {
+            let _ = writeln!(text, "  … and {more} more; -f json has them");
+        }
+    }
+    let _ = writeln!(text);
+    for d in &diff.diagnostics {
+        let source = d.source.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "{}: {source}: {}", d.level, d.message);
+    }
+    let _ = writeln!(text, "{}", last_line(diff));
+    out.write_all(text.as_bytes())
+}
+
+/// Text in which nothing is Markdown or HTML.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"), // mentions nobody
+            _ if c.is_ascii_punctuation() && !",.:;/-=?%'\"()".contains(c) => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+    }
+    // An address would become a link.
+    out.replace("://", ":\u{200b}//")
+}
+
+/// Writes Markdown.
+pub fn markdown(diff: &Diff, mut out: impl Write) -> io::Result<()> {
+    let mut text = format!("## plainsight: {}\n", escaped(&verdict(diff)));
+    for (heading, rows, more) in lists(diff) {
+        let _ = writeln!(
+            text,
+            "\n### {heading}\n\n| how bad, how often | what | where |\n| --- | --- | --- |"
+        );
+        for (how, what, location) in rows {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} |",
+                escaped(&how),
+                escaped(&what),
+                escaped(&location)
+            );
+        }
+        if more > 0 {
+            let _ = writeln!(text, "\n… and {more} more");
+        }
+    }
+    let _ = writeln!(text);
+    for d in &diff.diagnostics {
+        let source = d.source.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "- {}: {}: {}",
+            d.level,
+            escaped(source),
+            escaped(&d.message)
+        );
+    }
+    let _ = writeln!(text, "\n**{}**", escaped(&last_line(diff)));
+    out.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_attackers_name_is_no_markdown() {
+        assert_eq!(
+            escaped("a|b `c` [x](http://e) <img> @all {many}"),
+            "a\\|b \\`c\\` \\[x\\](http:\u{200b}//e) &lt;img&gt; &#64;all \\{many\\}"
+        );
+    }
+}
