@@ -6,6 +6,7 @@ mod catalogue;
 pub mod columns;
 pub mod compile;
 pub mod document;
+pub mod history;
 pub mod jsonlog;
 pub mod message;
 pub mod sniff;
