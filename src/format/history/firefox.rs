@@ -31,7 +31,6 @@ pub const PLACES: Product = Product {
                 "(p.last_visit_date IS NOT NULL OR p.id NOT IN (SELECT fk FROM moz_bookmarks WHERE fk IS NOT NULL))",
                 &["p.id", "p.last_visit_date", "moz_bookmarks.fk"],
             )),
-            ..TABLE
         },
         Table {
             format: "firefox-bookmarks",

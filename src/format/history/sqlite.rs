@@ -27,6 +27,27 @@ const MAX_VALUE: i32 = 64 << 20;
 /// first makes it anew from the log. The rollback journal does: it undoes a transaction that is being written.
 const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 
+/// Names under which browsers keep the databases that are read.
+const NAMES: [&str; 10] = [
+    "History",
+    "Archived History",
+    "Favicons",
+    "Top Sites",
+    "Shortcuts",
+    "Network Action Predictor",
+    "places.sqlite",
+    "favicons.sqlite",
+    "History.db",
+    "com.apple.LaunchServices.QuarantineEventsV2",
+];
+
+/// Whether a source is named as a browser names a database. Where its content is none, that has to be said.
+pub fn is_database_name(name: &str) -> bool {
+    name.rsplit(['/', '\\', '!'])
+        .next()
+        .is_some_and(|n| NAMES.contains(&n))
+}
+
 /// Why a database cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
