@@ -3,6 +3,7 @@
 use super::Report;
 use super::model::Source;
 use crate::detect::Exposure;
+use crate::finding::Position;
 use crate::record::{Record, Surface};
 use crate::rule::RuleSpec;
 use crate::scan::events::{Event, Sink};
@@ -56,7 +57,7 @@ pub fn event(
     record: &Record,
     excerpt: &str,
     span: (u32, u32),
-    line: u64,
+    position: Position,
 ) -> Event {
     let json = |v: Result<String, serde_json::Error>| v.unwrap_or_default();
     let mut head = json(serde_json::to_string(&Head {
@@ -64,7 +65,21 @@ pub fn event(
         source,
     }));
     head.pop();
-    head.push_str(",\"line\":");
+    // A line's number is known when those before it have been counted.
+    let line = match position {
+        Position::Line(n) => {
+            head.push_str(",\"line\":");
+            Some(n)
+        }
+        Position::Entry(n) => {
+            head.push_str(&format!(",\"entry\":{n}"));
+            None
+        }
+        Position::Row(n) => {
+            head.push_str(&format!(",\"row\":{n}"));
+            None
+        }
+    };
     let tail = Tail {
         offset: e.span.start,
         span,
@@ -94,7 +109,7 @@ pub fn event(
     Event {
         head,
         tail: format!(",{}", tail.strip_prefix('{').unwrap_or(&tail)),
-        line: Some(line),
+        line,
     }
 }
 

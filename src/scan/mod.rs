@@ -1,6 +1,7 @@
 //! A scan: inputs in, report out. The worker turns blocks into exposures and folds them; the schedule hands out
 //! work and joins what the workers folded.
 
+mod document;
 pub mod events;
 mod plain;
 mod schedule;

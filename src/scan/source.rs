@@ -2,8 +2,8 @@
 //! up to.
 
 use super::worker::{Counts, Place};
-use crate::format::Catalogue;
 use crate::format::sniff::{Sniffed, sniff};
+use crate::format::{Catalogue, LineFormat};
 use crate::record::Surface;
 use crate::report::model::{Source, Status};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,6 +41,24 @@ impl Member {
             place,
             compression,
             sniffed,
+            totals: Mutex::default(),
+            open: AtomicUsize::new(1),
+        }
+    }
+
+    /// A source that is read as a whole, by a reader of that format.
+    pub fn document(place: Place, compression: Option<String>, format: u16) -> Member {
+        Member {
+            place,
+            compression,
+            sniffed: Sniffed {
+                format: Some(LineFormat {
+                    format,
+                    wrapper: None,
+                }),
+                headers: false,
+                in_order: true,
+            },
             totals: Mutex::default(),
             open: AtomicUsize::new(1),
         }

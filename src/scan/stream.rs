@@ -5,8 +5,8 @@ use super::events::Unit;
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
-use crate::format::LineReader;
 use crate::format::sniff::HEAD;
+use crate::format::{LineReader, history};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
@@ -91,7 +91,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         self.units += 1;
     }
 
-    fn unread(&mut self, name: &str, status: Status, problem: &str) {
+    pub(super) fn unread(&mut self, name: &str, status: Status, problem: &str) {
         let source = self.shared.unread(name, status, problem);
         self.finished(source);
     }
@@ -121,6 +121,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             }
             Magic::Tar => self.tar(name, input, compression, depth),
             Magic::Zip => self.spooled_zip(name, input, compression, depth),
+            Magic::Sqlite => self.spooled_database(name, input, compression),
             Magic::Ignored(what) if !self.named || depth > 0 => self.unread(name, Status::Ignored, what),
             Magic::Ignored(what) => {
                 self.unread(name, Status::Skipped, &format!("is {what}, which is not read"))
@@ -226,6 +227,10 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             failed = Some(e);
         }
         let utf16 = is_utf16(&head);
+        if let Some(kind) = history::sniff(&head, name).filter(|_| !utf16) {
+            let mut input = io::Cursor::new(head).chain(Failed(failed)).chain(input);
+            return self.document(kind, name, &mut input, compression);
+        }
         let mut place = self.shared.place(name);
         place.utf16 = utf16;
         if utf16 {
@@ -368,7 +373,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
 }
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
-const SPOOL: u64 = 4 << 30;
+pub(super) const SPOOL: u64 = 4 << 30;
 
 /// Gives its error once, then nothing.
 struct Failed(Option<io::Error>);

@@ -377,30 +377,47 @@ impl<'c> Worker<'c> {
         counts: &mut Counts,
         own: Option<Range<u64>>,
     ) {
-        let mut exposures = std::mem::take(&mut self.exposures);
-        let mut masks = std::mem::take(&mut self.masks);
-        let (config, text_format) = (self.config, self.text);
+        let text_format = self.text;
+        let position = Position::Line(number);
         let found = reader.read(line, &mut |record: &Record| {
-            exposures.clear();
-            masks.clear();
-            let surface = config.formats.get(record.format).spec.surface;
-            if !self
-                .detector
-                .scan(record, whole.bytes(), surface, &mut exposures, &mut masks)
-            {
-                counts.deep += 1;
-            }
-            for e in &exposures {
-                if own.as_ref().is_none_or(|own| own.contains(&e.span.start)) {
-                    self.fold(e, record, whole, &masks, place, number, counts);
-                }
-            }
+            self.record(position, whole, record, place, counts, own.as_ref());
         });
         if found.is_some_and(|f| f.format == text_format) {
             counts.unparsed += 1;
         }
+    }
+
+    /// One record, which stands in `whole`; of a part of a line only what begins in `own` counts.
+    pub fn record(
+        &mut self,
+        position: Position,
+        whole: Text,
+        record: &Record,
+        place: &Place,
+        counts: &mut Counts,
+        own: Option<&Range<u64>>,
+    ) {
+        let mut exposures = std::mem::take(&mut self.exposures);
+        let mut masks = std::mem::take(&mut self.masks);
+        exposures.clear();
+        masks.clear();
+        let surface = self.config.formats.get(record.format).spec.surface;
+        let detector = &mut self.detector;
+        if !detector.scan(record, whole.bytes(), surface, &mut exposures, &mut masks) {
+            counts.deep += 1;
+        }
+        for e in &exposures {
+            if own.is_none_or(|own| own.contains(&e.span.start)) {
+                self.fold(e, record, whole, &masks, place, position, counts);
+            }
+        }
         self.exposures = exposures;
         self.masks = masks;
+    }
+
+    /// Events that wait to be taken.
+    pub fn waiting(&self) -> usize {
+        self.events.as_ref().map_or(0, Vec::len)
     }
 
     /// Takes one exposure into the aggregate and the stream.
@@ -412,7 +429,7 @@ impl<'c> Worker<'c> {
         line: Text,
         masks: &[Range<u64>],
         place: &Place,
-        number: u64,
+        position: Position,
         counts: &mut Counts,
     ) {
         let config = self.config;
@@ -433,7 +450,7 @@ impl<'c> Worker<'c> {
         let at = Sighting {
             surface,
             source: &place.name,
-            position: Position::Line(number),
+            position,
             site: &place.site,
             format: record.format,
             client: hash,
@@ -445,7 +462,7 @@ impl<'c> Worker<'c> {
             Evidence {
                 source: place.name.clone(),
                 block: Some((place.source, place.block)),
-                position: Position::Line(number),
+                position,
                 offset: e.span.start,
                 time: e.time,
                 client: shown().map(Into::into),
@@ -471,7 +488,7 @@ impl<'c> Worker<'c> {
                 record,
                 &excerpt,
                 span,
-                number,
+                position,
             );
             if let Some(events) = &mut self.events {
                 events.push(event);
