@@ -230,7 +230,6 @@ fn no_output_about_the_captures_holds_what_was_planted() {
 }
 
 #[test]
-#[ignore = "HAR files and databases are not read yet"]
 fn one_credential_is_followed_from_browsers_to_logs() {
     let captures = Captures::new();
     let before: Vec<_> = BROWSERS

@@ -1,11 +1,13 @@
-//! Every format has a folder under `fixtures/formats` with a log and what has to be found in it. Gaps in the log
-//! (`{hex:40}`) are filled here, so that no real-looking secret stands in the repository. With `UPDATE=1` the
-//! expected results are written anew; read them before you commit them.
+//! Every format has a folder under `fixtures/formats` with an input and what has to be found in it. Gaps in the
+//! input (`{hex:40}`) are filled here, so that no real-looking secret stands in the repository; of `input.sql` a
+//! database is made, `input.mozlz4` is packed. With `UPDATE=1` the expected results are written anew; read them
+//! before you commit them.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs the program on a file; its output lines as JSON.
@@ -72,6 +74,23 @@ fn result(lines: &[Value], filled: &str) -> Value {
     json!({"format": source["format"], "surface": source["surface"], "records": source["records"], "unparsed": source["unparsed"], "exposures": exposures})
 }
 
+/// The file that is scanned, made of the fixture with its gaps filled.
+fn make(input: &Path, filled: &str, dir: &Path) -> PathBuf {
+    let file = dir.join(input.file_name().unwrap());
+    let _ = std::fs::remove_file(&file);
+    match input.extension().and_then(|e| e.to_str()) {
+        Some("sql") => Connection::open(&file).unwrap().execute_batch(filled).unwrap(),
+        Some("mozlz4") => {
+            let mut packed = b"mozLz40\0".to_vec();
+            packed.extend((filled.len() as u32).to_le_bytes());
+            packed.extend(lz4_flex::block::compress(filled.as_bytes()));
+            std::fs::write(&file, packed).unwrap();
+        }
+        _ => std::fs::write(&file, filled).unwrap(),
+    }
+    file
+}
+
 #[test]
 fn each_format_gives_what_its_fixture_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
@@ -83,13 +102,17 @@ fn each_format_gives_what_its_fixture_says() {
     folders.sort();
     let mut wrong = String::new();
     for folder in &folders {
-        let log = std::fs::read_to_string(folder.join("input.log")).unwrap();
-        let filled: String = log
+        let input = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .find(|p| p.file_stem().is_some_and(|n| n == "input"))
+            .unwrap();
+        let filled: String = std::fs::read_to_string(&input)
+            .unwrap()
             .split_inclusive('\n')
             .map(plainsight::rule::example::fill)
             .collect();
-        let file = dir.path().join("input.log");
-        std::fs::write(&file, &filled).unwrap();
+        let file = make(&input, &filled, dir.path());
         let got = result(&scan(&file), &filled);
         let expected = folder.join("expected.json");
         if std::env::var_os("UPDATE").is_some() {
@@ -107,7 +130,7 @@ fn each_format_gives_what_its_fixture_says() {
         );
     }
     assert!(wrong.is_empty(), "{wrong}");
-    assert!(folders.len() >= 35);
+    assert!(folders.len() >= 55);
 }
 
 #[test]

@@ -76,7 +76,10 @@ fn on_the_fixtures() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
     for folder in std::fs::read_dir(root).unwrap() {
         let folder = folder.unwrap().path();
-        let log = std::fs::read_to_string(folder.join("input.log")).unwrap();
+        // Documents and databases are not prefiltered.
+        let Ok(log) = std::fs::read_to_string(folder.join("input.log")) else {
+            continue;
+        };
         let filled: String = log
             .split_inclusive('\n')
             .map(plainsight::rule::example::fill)

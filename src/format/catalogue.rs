@@ -70,6 +70,10 @@ pub enum Kind {
     Har,
     /// JSON without a map.
     AnyJson,
+    /// A browser's database.
+    Database,
+    /// A browser's file or export, read as a whole.
+    Document,
     /// Anything else.
     Text,
 }

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod compile;
 pub mod document;
 pub mod har;
+pub mod history;
 pub mod jsonlog;
 pub mod message;
 pub mod sniff;

@@ -16,6 +16,8 @@ pub enum Magic {
     Tar,
     /// A zip archive.
     Zip,
+    /// An SQLite database.
+    Sqlite,
     /// Recognised, and nothing that is read.
     Ignored(&'static str),
     /// A container that cannot be opened: what it holds is not known.
@@ -68,10 +70,6 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
         b"ElfFile\0",
         "a Windows event log; export it as text and scan that",
     ),
-    (
-        b"SQLite format 3\0",
-        "an SQLite database; databases are not read yet: export the history as JSON or CSV and scan that",
-    ),
     (b"\x1f\x9d", "a compress (.Z) file; recompress it with gzip"),
     (b"LZIP", "an lzip file; recompress it with xz or gzip"),
     (
@@ -105,6 +103,9 @@ pub fn tell(head: &[u8]) -> Magic {
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
         return Magic::Zip;
     }
+    if starts(b"SQLite format 3\0") {
+        return Magic::Sqlite;
+    }
     if head.get(257..262) == Some(b"ustar") {
         return Magic::Tar;
     }
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!(tell(b"BZh91AY&SY"), Magic::Bzip2);
         assert_eq!(tell(b"BZhello wor"), Magic::Data);
         assert_eq!(tell(b"MZ is a word that a log can begin with"), Magic::Data);
-        assert!(matches!(tell(b"SQLite format 3\0"), Magic::Unsupported(_)));
+        assert_eq!(tell(b"SQLite format 3\0"), Magic::Sqlite);
         assert!(matches!(tell(b"\x89PNG\r\n\x1a\n"), Magic::Ignored(_)));
         assert_eq!(tell(b"10.0.0.1 - -"), Magic::Data);
         assert_eq!(tell(b""), Magic::Data);

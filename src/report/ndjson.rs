@@ -71,6 +71,7 @@ pub fn event(
         source,
     }));
     head.pop();
+    // A line's number is known when those before it have been counted.
     let line = match position {
         Position::Line(n) => {
             head.push_str(",\"line\":");

@@ -11,6 +11,7 @@ use super::{Config, Outcome, Progress, diagnostic};
 use crate::detect::prefilter::Prefilter;
 use crate::finding::{Aggregate, Position};
 use crate::format::sniff::HEAD;
+use crate::format::{document, history};
 use crate::input::magic::Magic;
 use crate::input::stop::Live;
 use crate::input::{Candidate, Found};
@@ -283,17 +284,27 @@ impl<'c> Shared<'c, '_> {
         let mut head = vec![0; if meta.len() > 0 { HEAD } else { 0 }];
         let got = read_full(&file, &mut head);
         head.truncate(got.as_ref().copied().unwrap_or(0));
-        let plain = crate::input::magic::tell(&head) == Magic::Data
-            && !is_utf16(&head)
-            && crate::format::har::sniff(&head).is_none();
+        let magic = crate::input::magic::tell(&head);
+        let document = document::sniff(&head, &candidate.name).is_some() && !is_utf16(&head);
+        let lost = history::is_database_name(&candidate.name) && meta.is_file() && magic == Magic::Data;
+        if lost && meta.len() == 0 {
+            let text = history::Unreadable::Empty.to_string();
+            let note = diagnostic(Level::Warning, &candidate.name, text);
+            lock(&self.results).diagnostics.push(note);
+        } else if lost && head.contains(&0) {
+            stream.database(&candidate.name, &candidate.path, meta.len(), &[]);
+            let units = stream.units;
+            return self.finish(n, units);
+        }
+        let plain = magic == Magic::Data && !is_utf16(&head) && !document;
         // Files of /proc and the like say that they are empty, and are not.
         if got.is_ok() && plain && meta.is_file() && meta.len() > 0 {
             return self.plain(n, file, meta.len(), &head, worker, buffer);
         }
-        if let (Magic::Zip, Ok(_)) = (crate::input::magic::tell(&head), &got) {
-            stream.zip(&candidate.name, file, &[], 0);
-        } else {
-            stream.any(&candidate.name, Box::new(file), &[], 0);
+        match (magic, &got) {
+            (Magic::Zip, Ok(_)) => stream.zip(&candidate.name, file, &[], 0),
+            (Magic::Sqlite, Ok(_)) => stream.database(&candidate.name, &candidate.path, meta.len(), &[]),
+            _ => stream.any(&candidate.name, Box::new(file), &[], 0),
         }
         let units = stream.units;
         self.finish(n, units);

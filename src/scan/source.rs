@@ -46,8 +46,8 @@ impl Member {
         }
     }
 
-    /// A source of a format that is no lines'.
-    pub fn of_format(place: Place, compression: Option<String>, format: u16) -> Member {
+    /// A source that is read as a whole, by a reader of that format.
+    pub fn document(place: Place, compression: Option<String>, format: u16) -> Member {
         Member {
             place,
             compression,

@@ -6,7 +6,7 @@ use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
 use crate::format::sniff::HEAD;
-use crate::format::{LineReader, har};
+use crate::format::{LineReader, document};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
@@ -124,6 +124,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             }
             Magic::Tar => self.tar(name, input, compression, depth),
             Magic::Zip => self.spooled_zip(name, input, compression, depth),
+            Magic::Sqlite => self.spooled_database(name, input, compression),
             Magic::Ignored(what) if !self.named || depth > 0 => self.unread(name, Status::Ignored, what),
             Magic::Ignored(what) => {
                 self.unread(name, Status::Skipped, &format!("is {what}, which is not read"))
@@ -231,11 +232,11 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         if interactive && failed.is_none() {
             failed = document_head(&mut input, &mut head).err();
         }
-        if let Some(form) = har::sniff(&head) {
-            let input = io::Cursor::new(head).chain(Failed(failed)).chain(input);
-            return self.document(name, form, input, compression);
-        }
         let utf16 = is_utf16(&head);
+        if let Some(kind) = document::sniff(&head, name).filter(|_| !utf16) {
+            let mut input = io::Cursor::new(head).chain(Failed(failed)).chain(input);
+            return self.document(kind, name, &mut input, compression);
+        }
         let mut place = self.shared.place(name);
         place.utf16 = utf16;
         if utf16 {
@@ -379,10 +380,11 @@ impl<'c> Stream<'_, '_, '_, 'c> {
     }
 }
 
-/// Reads on where a stream could be a document: what begins as JSON and is no whole line of it.
+/// Reads on where a stream could be a document: what begins as JSON or markup and is no
+/// whole line of it.
 fn document_head(input: &mut impl Read, head: &mut Vec<u8>) -> io::Result<()> {
     let mut byte = [0; 1];
-    while head.len() < HEAD && begins_as_json(head) && har::sniff(head).is_none() {
+    while head.len() < HEAD && begins_as_document(head) && document::sniff(head, "-").is_none() {
         // One line more; a log's line is one whole value.
         let before = head.len();
         while head.len() < HEAD && input.read(&mut byte)? > 0 {
@@ -400,13 +402,16 @@ fn document_head(input: &mut impl Read, head: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn begins_as_json(head: &[u8]) -> bool {
+/// Whether it begins as JSON, XML or HTML does, which no line of a log is in whole.
+fn begins_as_document(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    text.trim_ascii_start().first().is_none_or(|&b| b == b'{')
+    text.trim_ascii_start()
+        .first()
+        .is_none_or(|&b| matches!(b, b'{' | b'<'))
 }
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
-const SPOOL: u64 = 4 << 30;
+pub(super) const SPOOL: u64 = 4 << 30;
 
 /// Gives its error once, then nothing.
 struct Failed(Option<io::Error>);

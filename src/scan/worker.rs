@@ -427,6 +427,11 @@ impl<'c> Worker<'c> {
         !self.candidates.is_empty()
     }
 
+    /// Events that wait to be taken.
+    pub fn waiting(&self) -> usize {
+        self.events.as_ref().map_or(0, Vec::len)
+    }
+
     /// Takes one exposure into the aggregate and the stream.
     #[allow(clippy::too_many_arguments)]
     fn fold(

@@ -1,9 +1,9 @@
 //! Bodies of a HAR's messages, by what they are: forms, multipart, XML, and whatever else as text in which JSON is
 //! found. Bodies that are too long to be held come here in windows.
 
-use super::Worth;
 use super::entry::{self, Around};
 use super::split::List;
+use crate::format::document::Worth;
 use crate::record::{Content, Field, Part, Record};
 use crate::text::{Base, Coding, Text, json};
 

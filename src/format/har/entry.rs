@@ -2,9 +2,9 @@
 //! stands beside them. What the format says twice (`queryString` beside `url`, `cookies` beside the header) counts
 //! once.
 
-use super::Worth;
 use super::body;
 use crate::format::columns::{Column, header, response_header};
+use crate::format::document::Worth;
 use crate::record::{Content, Field, Part, Record};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::TimeForm;

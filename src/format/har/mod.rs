@@ -6,20 +6,11 @@ mod body;
 mod entry;
 mod split;
 
-use super::document::Read as Outcome;
+use super::document::{Read as Outcome, WindowVisit as Visit, Worth};
 use crate::finding::Position;
-use crate::record::Record;
 use crate::text::{Base, Text, json};
 use split::{List, Piece, Splitter};
 use std::io::Read;
-use std::ops::Range;
-
-/// Receives the records of a HAR: where each stands, the text that it stands in, the record, and, for a window of a
-/// long string, where in the file the credentials begin that count for it.
-pub type Visit<'v> = dyn FnMut(Position, Text, &Record, Option<Range<u64>>) + 'v;
-
-/// Whether bytes may hold a credential; what may not is not looked into. Large bodies are asked about.
-pub type Worth<'w> = dyn Fn(&[u8]) -> bool + 'w;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 128 << 10;

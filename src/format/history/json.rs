@@ -1,0 +1,152 @@
+//! JSON that browsers keep and export: Chromium's `Bookmarks`, Firefox's backups and session stores, Takeout's
+//! history. In all of them an object with an address is one record.
+
+use super::epoch::Epoch;
+use super::json_stream::{self, End, Member};
+use super::row::{MAX_PIECE, Role, Row};
+use crate::finding::Position;
+use crate::format::document::{Read, Visit};
+use crate::text::Coding;
+
+/// What a key's member is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Piece(Role),
+    /// A time; the lowest number counts.
+    Time(u8),
+}
+
+/// What the keys of all products mean. They do not contradict one another.
+fn wanted(key: &[u8]) -> Option<Wanted> {
+    Some(match key {
+        b"url" | b"uri" | b"virtual_url" | b"titleUrl" | b"originalURI" | b"originalURL" => {
+            Wanted::Piece(Role::Url)
+        }
+        b"referrer" | b"referrer_url" | b"referer" => Wanted::Piece(Role::Referer),
+        b"title" | b"name" => Wanted::Piece(Role::Title),
+        b"content" | b"value" | b"postData" | b"userTypedValue" => Wanted::Piece(Role::Text),
+        // A visit's own time goes before that of the last one, a bookmark's before that of its last change.
+        b"time_usec" | b"visitTime" | b"lastVisitTime" | b"date_added" | b"dateAdded" => Wanted::Time(0),
+        b"lastAccessed" | b"date_last_used" | b"time" | b"visit_time" => Wanted::Time(1),
+        b"date_modified" | b"lastModified" => Wanted::Time(2),
+        _ => return None,
+    })
+}
+
+/// Reads a document of this kind; its records have the format `format`.
+pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Read {
+    let mut read = Read::default();
+    let mut row = Row::default();
+    let outcome = json_stream::read(input, &wanted, &mut |members| {
+        if record(members, &mut row) {
+            row.give(Position::Entry(read.records), format, visit);
+            read.records += 1;
+        }
+    });
+    let before = "; what stands before was read";
+    read.problem = match (outcome.error, outcome.end) {
+        (Some(e), _) => Some(format!("could not be read to its end ({e}){before}")),
+        (None, End::CutOff) => Some(format!(
+            "the JSON breaks off in the middle{before}: export it again"
+        )),
+        (None, End::Malformed(at)) => Some(format!(
+            "is no well-formed JSON at byte {at}{before}: export it again"
+        )),
+        (None, End::TooDeep(at)) => Some(format!("is nested more than 512 deep at byte {at}{before}")),
+        (None, End::Whole) => None,
+    };
+    if outcome.cut > 0 && read.problem.is_none() {
+        let n = outcome.cut;
+        read.problem = Some(format!(
+            "{n} values of more than {MAX_PIECE} bytes were read in part only"
+        ));
+    }
+    read
+}
+
+/// Fills `row` from an object's members; false where it has no address.
+fn record(members: &[Member<Wanted>], row: &mut Row) -> bool {
+    row.clear();
+    let is_url = |m: &&Member<Wanted>| m.string && m.role == Wanted::Piece(Role::Url) && !m.raw.is_empty();
+    let Some(first) = members.iter().find(is_url) else {
+        return false;
+    };
+    let mut best = u8::MAX;
+    for m in members {
+        match m.role {
+            // A tab's original address mostly is the same once more.
+            Wanted::Piece(Role::Url) if m.offset != first.offset && m.raw == first.raw => {}
+            Wanted::Piece(role) if m.string => row.push_raw(role, &m.raw, m.offset, Some(Coding::Json)),
+            Wanted::Time(rank) if rank < best => {
+                if let Some(t) = Epoch::Any.text(&m.raw) {
+                    row.instant = Some(t);
+                    best = rank;
+                }
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::history::row::tests::{Seen, collect, texts};
+    use crate::record::Field;
+
+    fn scan(text: &str) -> (Read, Vec<Seen>) {
+        let mut out = Read::default();
+        let seen = collect(|v| out = read(&mut text.as_bytes(), 0, v));
+        (out, seen)
+    }
+
+    #[test]
+    fn bookmarks_of_chromium() {
+        let (read, seen) = scan(
+            r#"{"checksum":"0","roots":{"bookmark_bar":{"children":[{"date_added":"13411699200000000","guid":"x",
+            "name":"P","type":"url","url":"https://h/?a=1&t=x#y"},{"children":[{"type":"url","url":"javascript:a('%41')"}],
+            "name":"folder","type":"folder"}],"name":"b","type":"folder"}},"version":1}"#,
+        );
+        assert_eq!((read.records, read.problem), (2, None));
+        assert_eq!(texts(&seen), ["P", "https://h/?a=1&t=x#y", "javascript:a('A')"]);
+        assert_eq!(seen[0].1.as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!((seen[1].0, &seen[1].1), (Position::Entry(1), &None));
+    }
+
+    #[test]
+    fn takeout_and_backups_of_firefox() {
+        let text = r#"{"Browser History":[{"page_transition":"LINK","title":"t","url":"https://h/?a\u003d1\u0026token\u003dx","time_usec":1767225600000000}]}"#;
+        let (_, seen) = scan(text);
+        assert_eq!(texts(&seen), ["t", "https://h/?a=1&token=x"]);
+        let span = &seen[0].2[1].2;
+        let raw = &text[span.start as usize..span.end as usize];
+        assert_eq!(raw, r"https://h/?a\u003d1\u0026token\u003dx");
+        let (_, seen) = scan(
+            r#"{"guid":"root________","title":"","type":"text/x-moz-place-container","children":[
+            {"title":"b","dateAdded":1767225600000000,"lastModified":1,"uri":"https://h/","annos":[{"name":"n","value":"v"}]}]}"#,
+        );
+        assert_eq!(texts(&seen), ["b", "https://h/"]);
+        assert_eq!(seen[0].1.as_deref(), Some("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn sessions_of_firefox() {
+        let (_, seen) = scan(
+            r#"{"windows":[{"tabs":[{"entries":[{"url":"https://h/#t","title":"T","referrer":"https://r/","originalURI":"https://h/#t",
+            "children":[{"url":"https://frame/"}]}],"lastAccessed":1767225600000}]}]}"#,
+        );
+        assert_eq!(
+            texts(&seen),
+            ["https://frame/", "https://h/#t", "T", "https://r/"]
+        );
+        assert_eq!(seen[1].2[2].0, Field::Referer);
+    }
+
+    #[test]
+    fn a_cut_off_file_is_said() {
+        let (read, seen) = scan(r#"{"Browser History":[{"url":"https://h/1"},{"url":"https://h/2?tok"#);
+        assert_eq!(texts(&seen), ["https://h/1", "https://h/2?tok"]);
+        assert!(read.problem.unwrap().contains("breaks off"));
+    }
+}
