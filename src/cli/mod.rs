@@ -1,6 +1,7 @@
 //! The command line: clap's definitions, one file for each subcommand, and what all of them share.
 
 mod catalogue;
+mod formats;
 mod merge;
 mod output;
 mod scan;

@@ -1,10 +1,11 @@
 //! `plainsight scan`.
 
+use super::formats::{self, Format, Kind};
 use super::{Ending, output};
 use crate::format::Catalogue;
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
-use crate::report::{Report, json, ndjson, table};
+use crate::report::{Report, ndjson};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
 use crate::secret::Key;
@@ -13,7 +14,6 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Arguments of `scan`.
@@ -90,7 +90,8 @@ pub struct RuleArgs {
 /// What is written, and what fails.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// table, json or ndjson; with =FILE into a file. May be given several times, once without a file.
+    /// table, json or ndjson; with =FILE into a file. May be given several times, once without a
+    /// file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,
     /// Exit 1 for findings of this severity or worse: info, low, medium, high, critical, never.
@@ -113,47 +114,6 @@ pub enum When {
     Always,
     /// Not at all.
     Never,
-}
-
-/// An output's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// For readers.
-    Table,
-    /// One document.
-    Json,
-    /// One object a line.
-    Ndjson,
-}
-
-/// An output and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Format {
-    /// Its kind.
-    pub kind: Kind,
-    /// The file; the standard output where there is none.
-    pub file: Option<PathBuf>,
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        let (kind, file) = s.split_once('=').map_or((s, None), |(k, f)| (k, Some(f)));
-        let kind = match kind {
-            "table" => Kind::Table,
-            "json" => Kind::Json,
-            "ndjson" => Kind::Ndjson,
-            _ => return Err(format!("{kind:?} is none of table, json, ndjson")),
-        };
-        if file == Some("") {
-            return Err("the file's name is missing after =".into());
-        }
-        Ok(Format {
-            kind,
-            file: file.map(PathBuf::from),
-        })
-    }
 }
 
 /// Parses one of the report's own words.
@@ -197,51 +157,9 @@ pub fn time(text: &str, clock: &Clock) -> anyhow::Result<Instant> {
         .with_context(|| format!("{text:?} is no time; write one as 2026-01-31 or 2026-01-31T12:00:00Z"))
 }
 
-/// Writes the outputs that are made of the finished report.
-pub fn write(report: &Report, formats: &[Format], color: When) -> anyhow::Result<()> {
-    for format in formats.iter().filter(|f| f.kind != Kind::Ndjson) {
-        let terminal = format.file.is_none() && io::stdout().is_terminal();
-        let put = |out: &mut dyn Write| match format.kind {
-            Kind::Json => json::write(report, out),
-            _ => {
-                let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-                let color = color == When::Always || color == When::Auto && terminal && wanted;
-                let width = terminal_size::terminal_size()
-                    .filter(|_| terminal)
-                    .map_or(100, |(w, _)| w.0.clamp(40, 200));
-                table::write(report, table::Style { width, color }, out)
-            }
-        };
-        match &format.file {
-            Some(path) => output::file(path, put)?,
-            None => output::stdout(put)?,
-        }
-    }
-    Ok(())
-}
-
-/// At most one output goes to the standard output; the table does where none is asked for.
-pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
-    if formats.iter().filter(|f| f.file.is_none()).count() > 1 {
-        bail!("only one --format can go to the standard output; give the others a file: -f json=FILE");
-    }
-    let mut files: Vec<&PathBuf> = formats.iter().filter_map(|f| f.file.as_ref()).collect();
-    files.sort();
-    if files.windows(2).any(|w| w[0] == w[1]) {
-        bail!("two outputs go to the same file");
-    }
-    if formats.is_empty() {
-        return Ok(vec![Format {
-            kind: Kind::Table,
-            file: None,
-        }]);
-    }
-    Ok(formats.to_vec())
-}
-
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
-    let formats = outputs(&args.report.formats)?;
+    let formats = formats::outputs(&args.report.formats)?;
     let zone = jiff::tz::TimeZone::get(&args.timezone)
         .with_context(|| format!("{:?} is no time zone; write one as Europe/Berlin", args.timezone))?;
     let mut clock = Clock {
@@ -321,13 +239,8 @@ pub fn run(args: Args) -> Ending {
         done.store(true, Ordering::Relaxed);
         report
     })?;
-    write(&report, &formats, args.report.color)?;
-    for s in report.sources.iter().filter(|s| {
-        matches!(
-            s.status,
-            crate::report::model::Status::Partial | crate::report::model::Status::Skipped
-        )
-    }) {
+    formats::write(&report, &formats, args.report.color)?;
+    for s in report.unread() {
         output::say(&format!(
             "{}: {}: {}",
             s.status,

@@ -6,6 +6,7 @@ pub mod model;
 pub mod ndjson;
 pub mod safe;
 pub mod table;
+mod words;
 
 pub use build::{BuildInput, build};
 pub use model::Report;
