@@ -1,6 +1,7 @@
 //! Reports: the model that every output is written from, and one file for each output.
 
 mod build;
+pub mod csv;
 pub mod json;
 pub mod model;
 pub mod ndjson;
