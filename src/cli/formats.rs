@@ -2,7 +2,7 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, csv, json, table};
+use crate::report::{Report, csv, json, markdown, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ crate::record::words! {
         Json = "json",
         /// One object a line, while scanning.
         Ndjson = "ndjson",
+        /// For issues, merge requests and job summaries.
+        Markdown = "markdown",
         /// For spreadsheets.
         Csv = "csv",
     }
@@ -97,6 +99,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Table => table::write(report, style, out),
         Kind::Json => json::write(report, out),
         Kind::Ndjson => Ok(()), // written while scanning
+        Kind::Markdown => markdown::write(report, out),
         Kind::Csv => csv::write(report, out),
     }
 }

@@ -3,6 +3,7 @@
 mod build;
 pub mod csv;
 pub mod json;
+pub mod markdown;
 pub mod model;
 pub mod ndjson;
 pub mod safe;
