@@ -2,10 +2,10 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, csv, json, markdown, table};
+use crate::report::{Report, csv, github, json, markdown, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 crate::record::words! {
@@ -19,6 +19,8 @@ crate::record::words! {
         Ndjson = "ndjson",
         /// For issues, merge requests and job summaries.
         Markdown = "markdown",
+        /// Annotations of GitHub Actions.
+        Github = "github",
         /// For spreadsheets.
         Csv = "csv",
     }
@@ -81,6 +83,12 @@ pub fn write(report: &Report, formats: &[Format], color: When) -> anyhow::Result
             None => output::stdout(put)?,
         }
     }
+    // The job's page shows what the annotations leave out.
+    if formats.iter().any(|f| f.kind == Kind::Github)
+        && let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty())
+    {
+        output::append(Path::new(&path), |out| markdown::write(report, out))?;
+    }
     Ok(())
 }
 
@@ -100,6 +108,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Json => json::write(report, out),
         Kind::Ndjson => Ok(()), // written while scanning
         Kind::Markdown => markdown::write(report, out),
+        Kind::Github => github::write(report, out),
         Kind::Csv => csv::write(report, out),
     }
 }

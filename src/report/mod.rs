@@ -2,6 +2,7 @@
 
 mod build;
 pub mod csv;
+pub mod github;
 pub mod json;
 pub mod markdown;
 pub mod model;
