@@ -2,7 +2,7 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, csv, github, json, markdown, table};
+use crate::report::{Report, csv, github, json, junit, markdown, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ crate::record::words! {
         Markdown = "markdown",
         /// Annotations of GitHub Actions.
         Github = "github",
+        /// For dashboards that read tests.
+        Junit = "junit",
         /// For spreadsheets.
         Csv = "csv",
     }
@@ -109,6 +111,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Ndjson => Ok(()), // written while scanning
         Kind::Markdown => markdown::write(report, out),
         Kind::Github => github::write(report, out),
+        Kind::Junit => junit::write(report, out),
         Kind::Csv => csv::write(report, out),
     }
 }

@@ -4,6 +4,7 @@ mod build;
 pub mod csv;
 pub mod github;
 pub mod json;
+pub mod junit;
 pub mod markdown;
 pub mod model;
 pub mod ndjson;
