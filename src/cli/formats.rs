@@ -2,7 +2,7 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, csv, github, json, junit, markdown, table};
+use crate::report::{Report, codequality, csv, github, json, junit, markdown, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ crate::record::words! {
         Junit = "junit",
         /// For spreadsheets.
         Csv = "csv",
+        /// GitLab's code quality report.
+        Codequality = "codequality",
     }
 }
 
@@ -113,5 +115,6 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Github => github::write(report, out),
         Kind::Junit => junit::write(report, out),
         Kind::Csv => csv::write(report, out),
+        Kind::Codequality => codequality::write(report, out),
     }
 }

@@ -1,10 +1,12 @@
 //! Reports: the model that every output is written from, and one file for each output.
 
 mod build;
+pub mod codequality;
 pub mod csv;
 pub mod github;
 pub mod json;
 pub mod junit;
+mod location;
 pub mod markdown;
 pub mod model;
 pub mod ndjson;
