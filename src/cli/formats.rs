@@ -2,7 +2,7 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, codequality, csv, github, json, junit, markdown, table};
+use crate::report::{Report, codequality, csv, github, json, junit, markdown, openmetrics, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ crate::record::words! {
         Csv = "csv",
         /// GitLab's code quality report.
         Codequality = "codequality",
+        /// Counts for monitoring.
+        Openmetrics = "openmetrics",
     }
 }
 
@@ -116,5 +118,6 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Junit => junit::write(report, out),
         Kind::Csv => csv::write(report, out),
         Kind::Codequality => codequality::write(report, out),
+        Kind::Openmetrics => openmetrics::write(report, out),
     }
 }

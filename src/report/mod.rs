@@ -10,6 +10,7 @@ mod location;
 pub mod markdown;
 pub mod model;
 pub mod ndjson;
+pub mod openmetrics;
 pub mod safe;
 pub mod table;
 mod words;
