@@ -2,7 +2,7 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, codequality, csv, github, json, junit, markdown, openmetrics, table};
+use crate::report::{Report, codequality, csv, github, json, junit, markdown, openmetrics, sarif, table};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ crate::record::words! {
         Json = "json",
         /// One object a line, while scanning.
         Ndjson = "ndjson",
+        /// For code scanning services.
+        Sarif = "sarif",
         /// For issues, merge requests and job summaries.
         Markdown = "markdown",
         /// Annotations of GitHub Actions.
@@ -113,6 +115,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Table => table::write(report, style, out),
         Kind::Json => json::write(report, out),
         Kind::Ndjson => Ok(()), // written while scanning
+        Kind::Sarif => sarif::write(report, out),
         Kind::Markdown => markdown::write(report, out),
         Kind::Github => github::write(report, out),
         Kind::Junit => junit::write(report, out),

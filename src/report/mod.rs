@@ -12,6 +12,7 @@ pub mod model;
 pub mod ndjson;
 pub mod openmetrics;
 pub mod safe;
+pub mod sarif;
 pub mod table;
 mod words;
 
