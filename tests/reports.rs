@@ -13,6 +13,7 @@ const FORMATS: &[&str] = &[
     "table",
     "json",
     "sarif",
+    "html",
     "markdown",
     "github",
     "junit",
@@ -114,7 +115,20 @@ fn demo() -> &'static Path {
 fn each_output_of_the_demo() {
     let run = Run::new();
     for format in FORMATS.iter().filter(|f| **f != "json") {
-        insta::assert_snapshot!(*format, run.text(format, &[demo()]));
+        let mut text = run.text(format, &[demo()]);
+        if *format == "html" {
+            // Style and script are files of their own, and their hashes follow them.
+            for (from, to) in [
+                ("<style>", "</style>"),
+                ("<script>", "</script>"),
+                ("style-src", "\">"),
+            ] {
+                let start = text.find(from).unwrap() + from.len();
+                let end = start + text[start..].find(to).unwrap();
+                text.replace_range(start..end, "…");
+            }
+        }
+        insta::assert_snapshot!(*format, text);
     }
 }
 
@@ -126,13 +140,10 @@ fn json_of_the_demo() {
     insta::assert_snapshot!("json", serde_json::to_string_pretty(&report).unwrap());
 }
 
-fn assert_valid(schema: &str, document: &serde_json::Value) {
-    let schema = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(schema)).unwrap();
-    // The patterns of SARIF's `language`, which is never written, have an unmatched bracket.
-    let schema = serde_json::from_str(&schema.replace("{2}]?$", "{2}$")).unwrap();
+fn assert_valid(schema: &serde_json::Value, document: &serde_json::Value) {
     let validator = jsonschema::options()
         .should_validate_formats(true)
-        .build(&schema)
+        .build(schema)
         .unwrap();
     let errors: Vec<String> = validator
         .iter_errors(document)
@@ -142,13 +153,65 @@ fn assert_valid(schema: &str, document: &serde_json::Value) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+/// Forbids what the schema does not name, so that no key goes undescribed; each key has to have words.
+fn strict(schema: &mut serde_json::Value) {
+    if let Some(all) = schema.as_object_mut() {
+        if all.contains_key("properties") && !all.contains_key("additionalProperties") {
+            all.insert("additionalProperties".into(), false.into());
+        }
+        if let Some(properties) = all.get("properties").and_then(|p| p.as_object()) {
+            for (key, of) in properties {
+                let told = ["description", "$ref", "const"]
+                    .iter()
+                    .any(|k| of.get(k).is_some());
+                assert!(told, "{key} is not described");
+            }
+        }
+    }
+    match schema {
+        serde_json::Value::Object(all) => all.values_mut().for_each(strict),
+        serde_json::Value::Array(all) => all.iter_mut().for_each(strict),
+        _ => {}
+    }
+}
+
+#[test]
+fn json_is_what_its_schema_says_and_nothing_else() {
+    let run = Run::new();
+    let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+        .arg("schema")
+        .output()
+        .unwrap();
+    let mut schema: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema));
+    strict(&mut schema);
+    let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
+    for input in [demo(), &run.hostile(), &formats, &run.file("empty.log", "")] {
+        assert_valid(&schema, &run.json("json", &[input]));
+    }
+    let part = run.file("part.json", run.text("json", &[demo()]));
+    let merged = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+        .args(["merge", "-f", "json"])
+        .arg(part)
+        .output()
+        .unwrap();
+    assert_valid(&schema, &serde_json::from_slice(&merged.stdout).unwrap());
+    // It tells what is wrong, too.
+    let mut wrong = run.json("json", &[demo()]);
+    wrong["findings"][0]["severity"] = "dire".into();
+    assert!(!jsonschema::is_valid(&schema, &wrong));
+}
+
 #[test]
 fn sarif_is_what_its_schema_and_code_scanning_ask_for() {
     let run = Run::new();
     let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
+    // The patterns of SARIF's `language`, which is never written, have an unmatched bracket.
+    let schema = include_str!("schemas/sarif-2.1.0.json").replace("{2}]?$", "{2}$");
+    let schema = serde_json::from_str(&schema).unwrap();
     for input in [demo(), &run.hostile(), &formats, &run.file("empty.log", "")] {
         let log = run.json("sarif", &[input]);
-        assert_valid("tests/schemas/sarif-2.1.0.json", &log);
+        assert_valid(&schema, &log);
         let scan = &log["runs"][0];
         let report = run.json("json", &[input]);
         let findings = report["findings"].as_array().unwrap();
@@ -377,6 +440,46 @@ fn annotations_are_commands_with_the_properties_that_were_meant() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn html_holds_no_markup_of_a_log_and_asks_for_nothing() {
+    let run = Run::new();
+    let text = run.text("html", &[&run.hostile()]);
+    let (head, rest) = text.split_once("<style>").unwrap();
+    let (_, rest) = rest.split_once("</style>").unwrap();
+    let (body, script) = rest.rsplit_once("<script>").unwrap();
+    assert!(head.contains("default-src 'none'") && !head.contains("unsafe"));
+    assert!(script.ends_with("</script>\n</body>\n</html>\n"));
+    for bad in ["<script", "<img", "<svg onload", "<x>", "<b>"] {
+        assert!(!body.contains(bad), "{bad}");
+    }
+    // Tags and attributes are the template's own.
+    let mut tags = std::collections::BTreeSet::new();
+    let mut rest = body;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (tag, after) = after.split_once('>').unwrap();
+        for attribute in tag.split('"').step_by(2).flat_map(str::split_whitespace) {
+            let name = attribute.trim_end_matches('=');
+            assert!(
+                !name.starts_with("on") && name != "src" && name != "style",
+                "<{tag}>"
+            );
+        }
+        if let Some((_, link)) = tag.split_once("href=\"") {
+            assert!(link.starts_with('#'), "<{tag}>");
+        }
+        tags.insert(tag.split_whitespace().next().unwrap().trim_start_matches('/'));
+        rest = after;
+    }
+    let known = [
+        "a", "body", "br", "button", "code", "dd", "details", "div", "dl", "dt", "fieldset", "footer",
+        "form", "g", "h1", "h2", "h3", "head", "header", "input", "label", "legend", "li", "line", "main",
+        "mark", "nav", "ol", "option", "p", "path", "pre", "rect", "section", "select", "span", "strong",
+        "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "time", "title", "tr", "ul",
+    ];
+    let strange: Vec<&&str> = tags.iter().filter(|t| !known.contains(t)).collect();
+    assert!(strange.is_empty(), "{strange:?}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::output;
 use super::scan::When;
-use crate::report::{Report, codequality, csv, github, json, junit, markdown, openmetrics, sarif, table};
+use crate::report::{
+    Report, codequality, csv, github, html, json, junit, markdown, openmetrics, sarif, table,
+};
 use anyhow::bail;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ crate::record::words! {
         Ndjson = "ndjson",
         /// For code scanning services.
         Sarif = "sarif",
+        /// One page for those who decide and those who check.
+        Html = "html",
         /// For issues, merge requests and job summaries.
         Markdown = "markdown",
         /// Annotations of GitHub Actions.
@@ -116,6 +120,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
         Kind::Json => json::write(report, out),
         Kind::Ndjson => Ok(()), // written while scanning
         Kind::Sarif => sarif::write(report, out),
+        Kind::Html => html::write(report, out),
         Kind::Markdown => markdown::write(report, out),
         Kind::Github => github::write(report, out),
         Kind::Junit => junit::write(report, out),

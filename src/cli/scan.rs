@@ -90,7 +90,7 @@ pub struct RuleArgs {
 /// What is written, and what fails.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// table, json, ndjson, sarif, markdown, github, junit, csv, codequality or openmetrics; with =FILE into a file.
+    /// table, json, ndjson, sarif, html, markdown, github, junit, csv, codequality or openmetrics; with =FILE into a file.
     /// May be given several times, once without a file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,

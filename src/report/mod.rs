@@ -4,6 +4,7 @@ mod build;
 pub mod codequality;
 pub mod csv;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 mod location;
