@@ -232,15 +232,8 @@ fn cell(text: &str) -> String {
 
 /// Text of advice: what stands between backticks is code, the rest is text.
 pub fn prose(text: &str) -> String {
-    let pieces: Vec<&str> = text.split('`').collect();
-    if pieces.len() % 2 == 0 {
-        return escape(text);
-    }
-    let mut out = String::new();
-    for (i, piece) in pieces.iter().enumerate() {
-        out.push_str(&if i % 2 == 0 { escape(piece) } else { code(piece) });
-    }
-    out
+    let shown = |p: words::Piece| if p.code { code(p.text) } else { escape(p.text) };
+    words::pieces(text).into_iter().map(shown).collect()
 }
 
 /// A block of code, each line indented so that it belongs to its list's item.

@@ -190,6 +190,28 @@ pub fn steps<'a>(findings: impl Iterator<Item = &'a FindingReport>) -> Vec<(&'a 
     seen
 }
 
+/// A piece of a text of advice or of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Whether it is code.
+    pub code: bool,
+    /// The piece.
+    pub text: &'a str,
+}
+
+/// The pieces of a text: what stands between backticks is code. A text with an odd backtick is all words.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let all: Vec<&str> = text.split('`').collect();
+    if all.len().is_multiple_of(2) {
+        return vec![Piece { code: false, text }];
+    }
+    let piece = |(i, text): (usize, _)| Piece {
+        code: !i.is_multiple_of(2),
+        text,
+    };
+    all.into_iter().enumerate().map(piece).collect()
+}
+
 /// With commas.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -221,5 +243,39 @@ pub fn bytes(n: u64) -> String {
         format!("{n} bytes")
     } else {
         format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_in_text_is_told_by_backticks() {
+        let told: Vec<(bool, &str)> = pieces("use `a` or `b`")
+            .iter()
+            .map(|p| (p.code, p.text))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (false, "use "),
+                (true, "a"),
+                (false, " or "),
+                (true, "b"),
+                (false, "")
+            ]
+        );
+        assert_eq!(pieces("a`b").len(), 1);
+    }
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(
+            (plural(1, "client"), plural(1_000, "client")),
+            ("1 client".into(), "1,000 clients".into())
+        );
+        assert_eq!((bytes(18), bytes(18_747)), ("18 bytes".into(), "18.3 KiB".into()));
     }
 }

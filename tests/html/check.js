@@ -1,10 +1,10 @@
-// Drives the report in Chromium. Called by check.sh with the page and the JSON report of the same run.
+// Drives the report in Chromium. Called by check.sh with the page, the JSON report of the same run and the browser.
 "use strict";
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
 
-const [, , page, json] = process.argv;
+const [, , page, json, executablePath] = process.argv;
 const report = JSON.parse(fs.readFileSync(json, "utf8"));
 const count = (severity) => report.findings.filter((f) => f.severity === severity).length;
 const checks = {
@@ -62,7 +62,7 @@ const checks = {
 };
 
 (async () => {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   let failed = 0;
   for (const script of [true, false]) {
     const context = await browser.newContext({ javaScriptEnabled: script });

@@ -26,4 +26,4 @@ printf '0123456789abcdef0123456789abcdef' > "$work/key"
 chmod 600 "$work/key"
 "$program" scan --now 2026-11-21T00:00:00Z --fail-on never --fingerprint-key-file "$work/key" \
   -f html="$work/report.html" -f json="$work/report.json" "$work/access.log"
-node "$work/check.js" "$work/report.html" "$work/report.json"
+node "$work/check.js" "$work/report.html" "$work/report.json" "$(command -v chromium)"

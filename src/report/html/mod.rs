@@ -8,7 +8,7 @@ mod timeline;
 
 use super::Report;
 use super::model::{CredentialReport, EvidenceReport, FindingReport, Status};
-use super::words::{self, count};
+use super::words::{self, Piece, count, pieces};
 use crate::advice::Given;
 use crate::detect::liveness::State as Life;
 use crate::rule::Severity;
@@ -87,11 +87,6 @@ struct Step<'a> {
     given: &'a Given,
     title: Vec<Piece<'a>>,
     text: Vec<Piece<'a>>,
-}
-
-struct Piece<'a> {
-    code: bool,
-    text: &'a str,
 }
 
 /// A piece of evidence; the mask stands between the two others.
@@ -257,21 +252,6 @@ fn step(given: &Given) -> Step<'_> {
     }
 }
 
-/// What stands between backticks is code.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let all: Vec<&str> = text.split('`').collect();
-    if all.len() % 2 == 0 {
-        return vec![Piece { code: false, text }];
-    }
-    all.into_iter()
-        .enumerate()
-        .map(|(i, text)| Piece {
-            code: i % 2 == 1,
-            text,
-        })
-        .collect()
-}
-
 fn proof(e: &EvidenceReport) -> Proof<'_> {
     let (start, end) = (e.span.0 as usize, e.span.1 as usize);
     let piece = |range: std::ops::Range<usize>| e.excerpt.get(range);
@@ -375,25 +355,6 @@ fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn code_in_text_is_told_by_backticks() {
-        let told: Vec<(bool, &str)> = pieces("use `a` or `b`")
-            .iter()
-            .map(|p| (p.code, p.text))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                (false, "use "),
-                (true, "a"),
-                (false, " or "),
-                (true, "b"),
-                (false, "")
-            ]
-        );
-        assert_eq!(pieces("a`b").len(), 1);
-    }
 
     #[test]
     fn long_names_are_cut_and_times_are_plain() {
