@@ -527,6 +527,39 @@ fn no_output_holds_a_credential() {
 }
 
 #[test]
+fn long_reports_are_cut_and_say_so() {
+    let run = Run::new();
+    let lines: String = (0..5_010)
+        .map(|n: u32| {
+            // Letters alone: numbers in routes fold.
+            let route: String = n.to_string().bytes().map(|b| char::from(b + 49)).collect();
+            format!(
+                "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /{route}/login?password=Zq81kfUwe_{n} HTTP/1.1\" 200 1\n"
+            )
+        })
+        .collect();
+    let log = run.file("access.log", lines);
+    let sarif = run.json("sarif", &[&log]);
+    let scan = &sarif["runs"][0];
+    assert_eq!(scan["results"].as_array().unwrap().len(), 5_000);
+    let note = &scan["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+    assert!(
+        note.as_str().unwrap().contains("5000 worst of 5010 findings"),
+        "{note}"
+    );
+    for (format, text) in [
+        ("html", "The 2000 worst findings are listed, 3,010 more"),
+        ("markdown", "and 4,910 more findings"),
+        ("github", "The 50 worst of 5,010 findings"),
+    ] {
+        assert!(run.text(format, &[&log]).contains(text), "{format}");
+    }
+    // What other programs read whole has all of them.
+    assert_eq!(run.text("csv", &[&log]).lines().count(), 5_011);
+    assert_eq!(run.json("codequality", &[&log]).as_array().unwrap().len(), 5_010);
+}
+
+#[test]
 fn openmetrics_names_each_family_once_and_ends() {
     let text = Run::new().text("openmetrics", &[demo()]);
     assert!(text.ends_with("\n# EOF\n"));
