@@ -1,6 +1,8 @@
 //! Turns the TOML under `rules/` into JSON that the program embeds: it is read at every start, and JSON is read
-//! several times faster. Reads nothing outside the crate and fetches nothing.
+//! several times faster. Puts style and script of the HTML report aside with their hashes, by which the page allows
+//! them. Reads nothing outside the crate and fetches nothing.
 
+use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -38,6 +40,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         fs::write(out.join(name), serde_json::to_string(&all)?)?;
+    }
+    for (name, variable) in [
+        ("style.css", "PLAINSIGHT_STYLE_SHA256"),
+        ("script.js", "PLAINSIGHT_SCRIPT_SHA256"),
+    ] {
+        let path = Path::new("src/report/html").join(name);
+        println!("cargo::rerun-if-changed={}", path.display());
+        // Browsers hash what stands in the page with line feeds, whatever the checkout has.
+        let text = fs::read_to_string(&path)?.replace("\r\n", "\n");
+        let hash = data_encoding::BASE64.encode(&Sha256::digest(&text));
+        println!("cargo::rustc-env={variable}={hash}");
+        fs::write(out.join(name), text)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::config::ConfigArgs;
 use super::scan::{ReportArgs, RuleArgs};
-use super::{Ending, output, scan};
+use super::{Ending, formats, output, scan};
 use crate::gate::{Outcome, Threshold};
 use crate::merge::{Merger, Options};
 use crate::rule::Severity;
@@ -36,9 +36,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
-    let formats = scan::outputs(&args.report.formats)?;
-    if formats.iter().any(|f| f.kind == scan::Kind::Ndjson) {
-        bail!("a joined report has no stream of exposures: use table or json");
+    let formats = formats::outputs(&args.report.formats)?;
+    if formats.iter().any(|f| f.kind == formats::Kind::Ndjson) {
+        bail!("a joined report has no stream of exposures: use another format");
     }
     let now = args
         .now
@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Ending {
         merger.add(&shown, file)?;
     }
     let report = merger.finish()?;
-    scan::write(&report, &formats, &args.report)?;
+    formats::write(&report, &formats, &args.report)?;
     args.report.gate.save(&report)?;
     if !report.summary.complete {
         output::say("warning: a part was not read whole; its sources say which and why");

@@ -4,11 +4,13 @@ mod catalogue;
 mod config;
 mod diff;
 mod explain;
+mod formats;
 mod gate;
 mod merge;
 mod output;
 mod scan;
 
+use crate::report::json;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -22,7 +24,8 @@ use std::process::ExitCode;
 )]
 #[command(after_help = "Examples:
   plainsight scan /var/log/nginx
-  plainsight scan --fail-on high -f table -f json=leaks.json logs/
+  plainsight scan --fail-on high -f table -f sarif=leaks.sarif logs/
+  plainsight scan -f html=report.html logs/
   tail -F access.log | plainsight scan -f ndjson -
   plainsight scan --baseline known.json logs/
   plainsight diff before.json after.json
@@ -58,6 +61,8 @@ enum Command {
     Rules(RulesCommand),
     /// List the formats that are read, and how to describe your own.
     Formats,
+    /// Print the JSON Schema of the JSON report.
+    Schema,
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -105,6 +110,9 @@ pub fn main() -> ExitCode {
         Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
         Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
         Command::Formats => catalogue::formats(),
+        Command::Schema => output::stdout(|w| w.write_all(json::SCHEMA.as_bytes()))
+            .map(|()| 0)
+            .map_err(Into::into),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "plainsight", &mut out);

@@ -1,6 +1,7 @@
 //! Where results go: the standard output, and files that appear whole or not at all and that only their owner
 //! can read.
 
+use crate::report::safe;
 use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -18,7 +19,7 @@ pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
 /// Writes a file: aside, then renamed. `tempfile` creates it for its owner only. A device or pipe is written into as
 /// it is: renaming would put a file in its place.
 pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
-    let shown = crate::report::safe::path(path);
+    let shown = safe::path(path);
     let folder = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -47,11 +48,22 @@ pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     Ok(())
 }
 
+/// Appends to a file that somebody else made and reads.
+pub fn append(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    write(&mut text)?;
+    let open = std::fs::OpenOptions::new().append(true).open(path);
+    open.and_then(|mut file| file.write_all(&text))
+        .with_context(|| format!("cannot append to {}", safe::path(path)))
+}
+
 /// A line to the standard error.
 pub fn say(line: &str) {
     let mut text = String::new();
     line.lines().for_each(|l| {
-        crate::report::safe::push_bytes(&mut text, l.as_bytes());
+        let mut shown = String::new();
+        safe::push_bytes(&mut shown, l.as_bytes());
+        text.push_str(&safe::plain_line(&shown));
         text.push('\n');
     });
     // Nothing can be done where even this cannot be written.

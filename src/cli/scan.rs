@@ -1,14 +1,14 @@
 //! `plainsight scan`.
 
-use super::config::Settings;
-use super::config::{ConfigArgs, either};
+use super::config::{ConfigArgs, Settings, either};
+use super::formats::{self, Format, Kind};
 use super::gate::GateArgs;
 use super::{Ending, output};
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
 use crate::input::stop::Stop;
 use crate::report::model::{Source, Status};
-use crate::report::{Report, json, ndjson, table};
+use crate::report::{Report, ndjson};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
 use crate::secret::{Key, Permit};
@@ -19,7 +19,6 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Arguments of `scan`.
@@ -104,7 +103,8 @@ pub struct RuleArgs {
 /// What is written, and what fails.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// table, json or ndjson; with =FILE into a file. May be given several times, once without a file.
+    /// table, json, ndjson, sarif, html, markdown, github, junit, csv, codequality or openmetrics; with =FILE into a file.
+    /// May be given several times, once without a file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,
     /// What fails.
@@ -133,51 +133,6 @@ pub enum When {
     Always,
     /// Not at all.
     Never,
-}
-
-/// An output's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// For readers.
-    Table,
-    /// One document.
-    Json,
-    /// One object a line.
-    Ndjson,
-}
-
-/// An output and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Format {
-    /// Its kind.
-    pub kind: Kind,
-    /// The file; the standard output where there is none.
-    pub file: Option<PathBuf>,
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        let (kind, file) = s.split_once('=').map_or((s, None), |(k, f)| (k, Some(f)));
-        let kind = match kind {
-            "table" => Kind::Table,
-            "json" => Kind::Json,
-            "ndjson" => Kind::Ndjson,
-            _ => {
-                let all = ["table", "json", "ndjson"];
-                let hint = nearest::hint(kind, all.into_iter());
-                return Err(format!("{kind:?} is none of {}{hint}", all.join(", ")));
-            }
-        };
-        if file == Some("") {
-            return Err("the file's name is missing after =".into());
-        }
-        Ok(Format {
-            kind,
-            file: file.map(PathBuf::from),
-        })
-    }
 }
 
 /// Parses one of the report's own words.
@@ -236,55 +191,11 @@ pub fn time(text: &str, clock: &Clock) -> anyhow::Result<Instant> {
         .with_context(|| format!("{text:?} is no time; write one as 2026-01-31 or 2026-01-31T12:00:00Z"))
 }
 
-/// Writes the outputs that are made of the finished report.
-pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::Result<()> {
-    let color = args.color;
-    for format in formats.iter().filter(|f| f.kind != Kind::Ndjson) {
-        let terminal = format.file.is_none() && io::stdout().is_terminal();
-        let put = |out: &mut dyn Write| match format.kind {
-            Kind::Json => json::write(report, out),
-            _ if args.quiet => table::brief(report, out),
-            _ => {
-                let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-                let color = color == When::Always || color == When::Auto && terminal && wanted;
-                let width = terminal_size::terminal_size()
-                    .filter(|_| terminal)
-                    .map_or(100, |(w, _)| w.0.clamp(40, 200));
-                table::write(report, table::Style { width, color }, out)
-            }
-        };
-        match &format.file {
-            Some(path) => output::file(path, put)?,
-            None => output::stdout(put)?,
-        }
-    }
-    Ok(())
-}
-
-/// At most one output goes to the standard output; the table does where none is asked for.
-pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
-    if formats.iter().filter(|f| f.file.is_none()).count() > 1 {
-        bail!("only one --format can go to the standard output; give the others a file: -f json=FILE");
-    }
-    let mut files: Vec<&PathBuf> = formats.iter().filter_map(|f| f.file.as_ref()).collect();
-    files.sort();
-    if files.windows(2).any(|w| w[0] == w[1]) {
-        bail!("two outputs go to the same file");
-    }
-    if formats.is_empty() {
-        return Ok(vec![Format {
-            kind: Kind::Table,
-            file: None,
-        }]);
-    }
-    Ok(formats.to_vec())
-}
-
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
     let stop = Stop::default();
     crate::platform::stop_on_signals(&stop).context("signals cannot be handled")?;
-    let formats = outputs(&args.report.formats)?;
+    let formats = formats::outputs(&args.report.formats)?;
     if args.reveal == 1 && !(io::stdout().is_terminal() && formats.iter().all(|f| f.file.is_none())) {
         bail!("--reveal would write credentials into a file or pipe; give it twice if that is wanted");
     }
@@ -394,7 +305,7 @@ pub fn run(args: Args) -> Ending {
         done.store(true, Ordering::Relaxed);
         report
     })?;
-    write(&report, &formats, &args.report)?;
+    formats::write(&report, &formats, &args.report)?;
     if args.report.verbose {
         report.sources.iter().for_each(|s| output::say(&told(s)));
     }
@@ -403,11 +314,7 @@ pub fn run(args: Args) -> Ending {
     } else if args.report.gate.write_baseline.is_some() {
         output::say("warning: the baseline was not written, because the scan ended early");
     }
-    for s in report
-        .sources
-        .iter()
-        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
-    {
+    for s in report.unread() {
         output::say(&format!(
             "{}: {}: {}",
             s.status,

@@ -13,7 +13,7 @@ use crate::rule::severity::Basis;
 use crate::rule::{Confidence, RuleSet, Severity};
 use crate::secret::hex16;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a report is built from.
 pub struct BuildInput<'a> {
@@ -119,6 +119,7 @@ pub fn build(input: BuildInput) -> Report {
     };
     let credentials = credentials_of(&input.aggregate, input.rules, &findings);
     findings.retain(|f| f.severity >= input.min_severity);
+    let rules = rules_of(input.rules, &findings);
     Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -135,6 +136,7 @@ pub fn build(input: BuildInput) -> Report {
         summary,
         sources,
         findings,
+        rules,
         credentials,
         diagnostics,
         state: State {
@@ -143,6 +145,25 @@ pub fn build(input: BuildInput) -> Report {
         },
         accepted: reviewed.accepted,
     }
+}
+
+/// The rules of these findings, by id.
+fn rules_of(rules: &RuleSet, findings: &[FindingReport]) -> Vec<RuleReport> {
+    let used: BTreeSet<&str> = findings.iter().map(|f| f.rule.as_str()).collect();
+    let of = |id: &str| {
+        let rule = &rules.rules.iter().find(|r| r.spec.id == id)?.spec;
+        Some(RuleReport {
+            id: rule.id.clone(),
+            title: rule.title.clone(),
+            family: rule.family.clone(),
+            category: rule.category,
+            severity: rule.severity,
+            confidence: rule.confidence,
+            why: rule.why.clone(),
+            references: rule.references.clone(),
+        })
+    };
+    used.into_iter().filter_map(of).collect()
 }
 
 fn finding(

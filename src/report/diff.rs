@@ -1,7 +1,8 @@
 //! A comparison of two reports, for readers and for merge requests.
 
+use super::markdown;
 use super::safe::label;
-use super::table::{count, place, plural};
+use super::words::{count, plural, spot};
 use crate::diff::{Change, Diff, Item, Still};
 use crate::rule::Severity;
 use std::fmt::Write as _;
@@ -32,7 +33,7 @@ fn location(i: &Item) -> String {
     let route = w.route.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
     label(&format!(
         "{}{inside}{owner}{route}",
-        place(w.field, w.part, &w.name)
+        spot(w.field, w.part, &w.name)
     ))
 }
 
@@ -155,26 +156,9 @@ pub fn table(diff: &Diff, mut out: impl Write) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
-/// Text in which nothing is Markdown or HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("&#64;"), // mentions nobody
-            _ if c.is_ascii_punctuation() && !",.:;/-=?%'\"()".contains(c) => out.extend(['\\', c]),
-            _ => out.push(c),
-        }
-    }
-    // An address would become a link.
-    out.replace("://", ":\u{200b}//")
-}
-
 /// Writes Markdown.
 pub fn markdown(diff: &Diff, mut out: impl Write) -> io::Result<()> {
-    let mut text = format!("## plainsight: {}\n", escaped(&verdict(diff)));
+    let mut text = format!("## plainsight: {}\n", markdown::escape(&verdict(diff)));
     for (heading, rows, more) in lists(diff) {
         let _ = writeln!(
             text,
@@ -184,9 +168,9 @@ pub fn markdown(diff: &Diff, mut out: impl Write) -> io::Result<()> {
             let _ = writeln!(
                 text,
                 "| {} | {} | {} |",
-                escaped(&how),
-                escaped(&what),
-                escaped(&location)
+                markdown::escape(&how),
+                markdown::escape(&what),
+                markdown::escape(&location)
             );
         }
         if more > 0 {
@@ -200,23 +184,10 @@ pub fn markdown(diff: &Diff, mut out: impl Write) -> io::Result<()> {
             text,
             "- {}: {}: {}",
             d.level,
-            escaped(source),
-            escaped(&d.message)
+            markdown::escape(source),
+            markdown::escape(&d.message)
         );
     }
-    let _ = writeln!(text, "\n**{}**", escaped(&last_line(diff)));
+    let _ = writeln!(text, "\n**{}**", markdown::escape(&last_line(diff)));
     out.write_all(text.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_attackers_name_is_no_markdown() {
-        assert_eq!(
-            escaped("a|b `c` [x](http://e) <img> @all {many}"),
-            "a\\|b \\`c\\` \\[x\\](http:\u{200b}//e) &lt;img&gt; &#64;all \\{many\\}"
-        );
-    }
 }

@@ -46,6 +46,8 @@ pub struct Report {
     pub sources: Vec<Source>,
     /// What was found: by severity, then exposures, then id.
     pub findings: Vec<FindingReport>,
+    /// The rules that found them, by id.
+    pub rules: Vec<RuleReport>,
     /// Values seen in several places, and the busiest.
     pub credentials: Vec<CredentialReport>,
     /// What else has to be said.
@@ -55,6 +57,51 @@ pub struct Report {
     /// What `--write-baseline` writes.
     #[serde(skip)]
     pub accepted: Vec<crate::gate::baseline::Entry>,
+}
+
+impl Report {
+    /// Sources that were not read whole, in order.
+    pub fn unread(&self) -> impl Iterator<Item = &Source> {
+        let bad = |s: &&Source| matches!(s.status, Status::Partial | Status::Skipped);
+        self.sources.iter().filter(bad)
+    }
+
+    /// The rule that found a finding.
+    pub fn rule(&self, id: &str) -> Option<&RuleReport> {
+        let at = self.rules.binary_search_by(|r| r.id.as_str().cmp(id)).ok()?;
+        self.rules.get(at)
+    }
+
+    /// Whether a finding is one of those that fail the gate.
+    pub fn fails(&self, finding: &FindingReport) -> bool {
+        finding.suppressed.is_none()
+            && self
+                .gate
+                .fail_on
+                .parse()
+                .is_ok_and(|t: crate::gate::Threshold| t.fails(finding.severity))
+    }
+}
+
+/// A rule, as far as readers of its findings want to know it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleReport {
+    /// Its id.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// The file it stands in.
+    pub family: String,
+    /// Kind of credential.
+    pub category: Category,
+    /// Severity before the place is considered.
+    pub severity: Severity,
+    /// The most that it can be sure of.
+    pub confidence: Confidence,
+    /// Why it matters.
+    pub why: String,
+    /// CWE, RFC, ASVS and vendors' pages.
+    pub references: Vec<String>,
 }
 
 /// What `merge` needs: keyed hashes only.

@@ -2,6 +2,7 @@
 //! that looks like a secret. Every string of a report that came from an input has gone through here.
 
 use crate::text::{Text, shape};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
@@ -10,6 +11,10 @@ fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
+
+/// What, with `[` behind it, build servers take for a command wherever it stands in a line of a job's output:
+/// GitHub Actions (before `::`), Azure Pipelines, TeamCity.
+const COMMANDS: &[&str] = &["##", "##vso", "##teamcity"];
 
 /// Appends `bytes` as text: hidden characters and what is no UTF-8 as escapes.
 pub fn push_bytes(out: &mut String, bytes: &[u8]) {
@@ -21,6 +26,8 @@ pub fn push_bytes(out: &mut String, bytes: &[u8]) {
                 } else {
                     out.push_str(&format!("\\u{{{:x}}}", c as u32));
                 }
+            } else if c == '[' && COMMANDS.iter().any(|start| out.ends_with(start)) {
+                out.push_str("\\x5b");
             } else {
                 out.push(c);
             }
@@ -28,6 +35,15 @@ pub fn push_bytes(out: &mut String, bytes: &[u8]) {
         for b in chunk.invalid() {
             out.push_str(&format!("\\x{b:02x}"));
         }
+    }
+}
+
+/// A line for a terminal or a job's output: GitHub Actions takes one that begins with `::` for a command.
+pub fn plain_line(line: &str) -> Cow<'_, str> {
+    let text = line.trim_start();
+    match text.strip_prefix("::") {
+        Some(rest) => format!("{}\\x3a:{rest}", &line[..line.len() - text.len()]).into(),
+        None => line.into(),
     }
 }
 
@@ -206,5 +222,14 @@ mod tests {
             label("/logs/token=q9Zt7LmK2vX8bN4cR6yW1sD3.log"),
             "/logs/token=q9Zt…"
         );
+    }
+
+    #[test]
+    fn no_line_is_a_command_to_a_build_server() {
+        assert_eq!(plain_line("   ::error::x ::y"), "   \\x3a:error::x ::y");
+        assert_eq!(plain_line("fe80::1"), "fe80::1");
+        assert_eq!(label("a ##[error]b"), "a ##\\x5berror]b");
+        assert_eq!(label("##vso[task.complete]"), "##vso\\x5btask.complete]");
+        assert_eq!(label("a[1] #[x]"), "a[1] #[x]");
     }
 }

@@ -1,9 +1,9 @@
 //! The report for a reader at a terminal: the verdict first, then what leaks, where, how often, since when and
 //! what to do, within a screen. Findings of one rule and host that differ only in route are one row here.
 
-use super::Report;
 use super::model::{FindingReport, Status};
-use crate::record::{Field, Part};
+use super::words::{self, bytes, count, plural};
+use super::{Report, safe};
 use crate::rule::Severity;
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
@@ -36,7 +36,7 @@ struct Row<'a> {
 pub fn brief(report: &Report, mut out: impl Write) -> io::Result<()> {
     let mut text = String::new();
     problems(report, &mut text);
-    let _ = writeln!(text, "{}", last_line(report));
+    let _ = writeln!(text, "{}", words::gate(report));
     out.write_all(text.as_bytes())
 }
 
@@ -44,12 +44,15 @@ pub fn brief(report: &Report, mut out: impl Write) -> io::Result<()> {
 pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<()> {
     let mut text = String::new();
     render(report, style, &mut text);
-    out.write_all(text.as_bytes())
+    for line in text.lines() {
+        writeln!(out, "{}", safe::plain_line(line))?;
+    }
+    Ok(())
 }
 
 fn render(report: &Report, style: Style, out: &mut String) {
     let s = &report.summary;
-    let _ = writeln!(out, "{}\n", verdict(report));
+    let _ = writeln!(out, "{}\n", words::verdict(report));
     let shown: Vec<&FindingReport> = report
         .findings
         .iter()
@@ -93,11 +96,7 @@ fn render(report: &Report, style: Style, out: &mut String) {
         );
     }
     problems(report, out);
-    let bad = report
-        .sources
-        .iter()
-        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
-        .count();
+    let bad = report.unread().count();
     let ignored = report
         .sources
         .iter()
@@ -115,76 +114,7 @@ fn render(report: &Report, style: Style, out: &mut String) {
         let _ = write!(out, ", {ignored} ignored");
     }
     let _ = writeln!(out, "; clock {}.", report.clock);
-    let _ = writeln!(out, "{}", last_line(report));
-}
-
-fn verdict(report: &Report) -> String {
-    let s = &report.summary;
-    let by: Vec<String> = s
-        .by_severity
-        .iter()
-        .rev()
-        .filter(|(v, n)| **n > 0 && **v > Severity::Info)
-        .map(|(v, n)| format!("{n} {v}"))
-        .collect();
-    let leaks: u64 = s
-        .by_severity
-        .iter()
-        .filter(|(v, _)| **v > Severity::Info)
-        .map(|(_, n)| n)
-        .sum();
-    let whole = if s.complete {
-        ""
-    } else {
-        " The scan is INCOMPLETE: see below."
-    };
-    if leaks == 0 {
-        return format!("No credential found in {}.{whole}", plural(s.records, "record"));
-    }
-    let hidden = match s.suppressed {
-        0 => String::new(),
-        n => format!(" ({} of them accepted)", count(n)),
-    };
-    let about = if s.estimated.contains(&"credentials") {
-        "about "
-    } else {
-        ""
-    };
-    format!(
-        "{}: {} leaked credential{}{hidden} at {} place{}, {about}{} distinct value{}.{whole}",
-        by.join(", "),
-        plural(leaks, "kind of").replace("kind ofs", "kinds of"),
-        if leaks == 1 { "" } else { "s" },
-        count(s.exposures),
-        if s.exposures == 1 { "" } else { "s" },
-        count(s.credentials),
-        if s.credentials == 1 { "" } else { "s" },
-    )
-}
-
-fn last_line(report: &Report) -> String {
-    let g = &report.gate;
-    if let Some(n) = g.accepted {
-        let left = match g.failing {
-            0 => String::new(),
-            n => format!(
-                " FAILED, {} more stand under expired entries.",
-                plural(n, "finding")
-            ),
-        };
-        return format!(
-            "Gate: {} in the baseline that was written.{left}",
-            plural(n, "entry")
-        );
-    }
-    match (g.failing, g.fail_on.as_str()) {
-        (_, "never") => "Gate: off (--fail-on never).".into(),
-        (0, at) if !report.summary.complete => {
-            format!("Gate: open, nothing at {at} or over in what was read, but not all was read.")
-        }
-        (0, at) => format!("Gate: passed, nothing at {at} or over."),
-        (n, at) => format!("Gate: FAILED, {} at {at} or over.", plural(n, "finding")),
-    }
+    let _ = writeln!(out, "{}", words::gate(report));
 }
 
 fn rows<'r>(findings: &[&'r FindingReport]) -> Vec<Row<'r>> {
@@ -273,11 +203,7 @@ fn coloured(drawn: &str) -> String {
 
 fn what(row: &Row) -> String {
     let f = row.worst;
-    let place = place(f.field, f.part, &f.name);
-    let mut out = format!("{} [{}]\n{place}", f.title, f.rule);
-    if !f.via.is_empty() {
-        let _ = write!(out, " inside {}", f.via.join(" > "));
-    }
+    let mut out = format!("{} [{}]\n{}", f.title, f.rule, words::place(f));
     if let Some(host) = &f.host {
         let _ = write!(out, " of {host}");
     } else if let Some(site) = &f.site {
@@ -322,23 +248,6 @@ fn what(row: &Row) -> String {
         let _ = write!(out, "\n-> {}", step.title);
     }
     out
-}
-
-/// Where in a record a credential stands, in words.
-pub fn place(field: Field, part: Part, name: &str) -> String {
-    let field = match field {
-        Field::Url => "URL",
-        Field::Referer => "Referer",
-        other => other.as_str(),
-    };
-    match part {
-        Part::Query => format!("?{name}= in the {field}"),
-        Part::Fragment => format!("#{name}= in the {field}"),
-        Part::Userinfo => format!("user:password@ in the {field}"),
-        Part::Path => format!("in the path of the {field}"),
-        _ if name.is_empty() => format!("in the {field}"),
-        _ => format!("{name} in the {field}"),
-    }
 }
 
 fn times(row: &Row) -> String {
@@ -429,11 +338,7 @@ fn followed(report: &Report, out: &mut String) {
 }
 
 fn problems(report: &Report, out: &mut String) {
-    let bad: Vec<_> = report
-        .sources
-        .iter()
-        .filter(|s| matches!(s.status, Status::Partial | Status::Skipped))
-        .collect();
+    let bad: Vec<_> = report.unread().collect();
     for s in bad.iter().take(10) {
         let _ = writeln!(
             out,
@@ -461,41 +366,5 @@ fn problems(report: &Report, out: &mut String) {
     }
     if !bad.is_empty() || !report.diagnostics.is_empty() {
         let _ = writeln!(out);
-    }
-}
-
-/// With commas.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-pub(super) fn plural(n: u64, word: &str) -> String {
-    match word.strip_suffix('y') {
-        _ if n == 1 => format!("{} {word}", count(n)),
-        Some(stem) => format!("{} {stem}ies", count(n)),
-        None => format!("{} {word}s", count(n)),
-    }
-}
-
-fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} bytes")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
     }
 }
