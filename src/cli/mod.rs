@@ -3,6 +3,7 @@
 mod catalogue;
 mod merge;
 mod output;
+mod redact;
 mod scan;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -20,6 +21,7 @@ use std::process::ExitCode;
   plainsight scan /var/log/nginx
   plainsight scan --fail-on high -f table -f json=leaks.json logs/
   tail -F access.log | plainsight scan -f ndjson -
+  plainsight redact access.log -o clean.log
   plainsight explain arcgis-token
 
 Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     /// Scan files, folders or a stream, and report.
     Scan(Box<scan::Args>),
+    /// Write copies without credentials, and prove that nothing is left in them.
+    Redact(Box<redact::Args>),
     /// Join JSON reports of parts into the report of the whole.
     Merge(Box<merge::Args>),
     /// Tell what a rule finds, why it matters and how to fix it.
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
     };
     let ending = match cli.command {
         Command::Scan(args) => scan::run(*args),
+        Command::Redact(args) => redact::run(*args),
         Command::Merge(args) => merge::run(*args),
         Command::Explain { rule, rules } => catalogue::explain(&rule, &rules),
         Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),

@@ -239,6 +239,20 @@ pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
     Ok(formats.to_vec())
 }
 
+/// The key of fingerprints: that of the file, or one for this run.
+pub fn key(file: Option<&Path>) -> anyhow::Result<Key> {
+    let Some(path) = file else {
+        return Ok(Key::random()?);
+    };
+    if std::fs::metadata(path).is_ok_and(|m| crate::platform::readable_by_others(&m)) {
+        output::say(&format!(
+            "warning: others can read the fingerprint key file {0}; run: chmod 600 {0}",
+            crate::report::safe::path(path)
+        ));
+    }
+    Ok(Key::from_file(path)?)
+}
+
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
     let formats = outputs(&args.report.formats)?;
@@ -279,18 +293,7 @@ pub fn run(args: Args) -> Ending {
             );
         }
     }
-    let key = match &args.fingerprint_key_file {
-        Some(path) => {
-            if std::fs::metadata(path).is_ok_and(|m| crate::platform::readable_by_others(&m)) {
-                output::say(&format!(
-                    "warning: others can read the fingerprint key file {0}; run: chmod 600 {0}",
-                    crate::report::safe::path(path)
-                ));
-            }
-            Key::from_file(path)?
-        }
-        None => Key::random()?,
-    };
+    let key = key(args.fingerprint_key_file.as_deref())?;
     let config = Config {
         clock,
         key,

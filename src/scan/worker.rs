@@ -92,6 +92,17 @@ impl<'c> Reading<'c> {
     }
 }
 
+/// An exposure for redaction.
+#[derive(Debug)]
+pub struct Taken {
+    /// The exposure.
+    pub exposure: Exposure,
+    /// Where the pieces of its line stand in the source; empty where the line was not cut.
+    pub pieces: Vec<Range<u64>>,
+    /// The line in its block, from 1.
+    pub line: u64,
+}
+
 /// A thread's tools and results.
 pub struct Worker<'c> {
     config: &'c Config,
@@ -101,6 +112,8 @@ pub struct Worker<'c> {
     pub aggregate: Aggregate,
     /// Events of the unit at hand; none where nobody wants them.
     pub events: Option<Vec<Event>>,
+    /// What redaction wants instead of findings: every exposure. None where findings are made.
+    pub taken: Option<Vec<Taken>>,
     candidates: Vec<usize>,
     exposures: Vec<Exposure>,
     masks: Vec<Range<u64>>,
@@ -120,6 +133,7 @@ impl<'c> Worker<'c> {
             detector: Detector::new(&config.rules, &config.key, &config.clock),
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
+            taken: None,
             candidates: Vec::new(),
             exposures: Vec::new(),
             masks: Vec::new(),
@@ -130,6 +144,16 @@ impl<'c> Worker<'c> {
                 .iter()
                 .position(|f| f.spec.kind == Kind::Text)
                 .unwrap_or_default() as u16,
+        }
+    }
+
+    /// A worker that hands out exposures instead of folding them; `exhaustive` reads every line.
+    pub fn for_redaction(config: &'c Config, prefilter: &'c Prefilter<'c>, exhaustive: bool) -> Self {
+        let worker = Worker::new(config, prefilter, false);
+        Worker {
+            taken: Some(Vec::new()),
+            every_line: worker.every_line || exhaustive,
+            ..worker
         }
     }
 
@@ -318,6 +342,14 @@ impl<'c> Worker<'c> {
         if partial && state.pending.len() < MAX_PENDING {
             return;
         }
+        self.flush(place, state, counts);
+    }
+
+    /// Reads the pieces at hand as one line: the last has come, or never will.
+    pub fn flush(&mut self, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
+        if state.pending.is_empty() {
+            return;
+        }
         let joined = std::mem::take(&mut state.pending);
         let pieces = std::mem::take(&mut state.pieces);
         let base = Base::Joined { pieces: &pieces };
@@ -426,6 +458,14 @@ impl<'c> Worker<'c> {
             return;
         }
         counts.exposures += 1;
+        if let Some(taken) = &mut self.taken {
+            taken.push(Taken {
+                exposure: e.clone(),
+                pieces: line.pieces(),
+                line: number,
+            });
+            return;
+        }
         let client = record.client.map(|c| address(c.bytes()));
         let hash = client.as_deref().map(|c| config.key.fingerprint(c.as_bytes()).0);
         let rule = &config.rules.rules[usize::from(e.rule)].spec;
