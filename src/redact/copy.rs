@@ -225,15 +225,41 @@ impl<'c> Copier<'c> {
             self.cut(name, done.problem)?;
             return Ok(true);
         }
+        if tools.paranoid && super::paranoid::is_har(&head) {
+            let whole = io::Cursor::new(head).chain(input);
+            let mut kept = super::paranoid::Filter::new(whole, &tools.config.key, tools.style);
+            let mut head = Vec::new();
+            let failed = kept.by_ref().take(HEAD as u64).read_to_end(&mut head).err();
+            let made = self.proved(
+                name,
+                &head,
+                &mut super::spool::Failing(failed).chain(&mut kept),
+                out,
+            );
+            self.tally.dropped += kept.dropped;
+            return made;
+        }
+        self.proved(name, &head, &mut input, out)
+    }
+
+    /// Text that comes after `head`: put aside until it is proved.
+    fn proved(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        input: &mut dyn Read,
+        out: &mut dyn Write,
+    ) -> Result<bool, Trouble> {
+        let tools = self.tools;
         let mut search = Search::Collect;
         let (mut spool, mut first) = Spool::of(self.folder, |w| {
-            pass::rewrite_stream(tools, &head, &mut input, &mut search, false, w)
+            pass::rewrite_stream(tools, head, input, &mut search, false, w)
         })?;
         self.done(&mut first);
         self.cut(name, first.problem.take())?;
         let mut kept = first.kept;
         for _ in 0..ROUNDS {
-            let searcher = searcher(&kept, pass::units(&head));
+            let searcher = searcher(&kept, pass::units(head));
             if pass::prove_stream(tools, &mut spool.read()?, &searcher).map_err(|e| e.of(name))? == 0 {
                 spool.copy(out)?;
                 return Ok(true);

@@ -248,7 +248,7 @@ fn inside<'p>(span: &'p Range<u64>, pieces: &'p [Range<u64>]) -> impl Iterator<I
 }
 
 /// In order; where two overlap, the first takes what both cover.
-pub fn settle(mut edits: Vec<Edit>) -> Vec<Edit> {
+fn settle(mut edits: Vec<Edit>) -> Vec<Edit> {
     edits.sort_by(|a, b| (a.span.start, b.span.end).cmp(&(b.span.start, a.span.end)));
     edits.dedup_by(|b, a| {
         let overlap = b.span.start < a.span.end || b.span == a.span;

@@ -12,6 +12,7 @@ pub mod aside;
 pub mod copy;
 pub mod edit;
 pub mod kept;
+mod paranoid;
 pub mod pass;
 pub mod rewrite;
 pub mod search;
@@ -66,6 +67,7 @@ pub fn run(config: &Config, options: &Options, plan: &Plan, mut each: impl FnMut
         prefilter: &prefilter,
         style: options.style,
         min_severity: options.min_severity,
+        paranoid: options.paranoid,
     };
     let mut folders = Folders::default();
     let mut summary = Summary::new(config, options);
@@ -102,7 +104,8 @@ impl Run<'_> {
             Some(copy) => parent(copy),
             None => std::env::temp_dir(),
         };
-        let live = input.path.as_os_str() == "-" && copy.is_none();
+        // A HAR file has no lines that could be given on one by one.
+        let live = input.path.as_os_str() == "-" && copy.is_none() && !self.options.paranoid;
         let mut copier = Copier::new(self.tools, &folder, live, self.options.allow_partial);
         let made = folders
             .make(&folder)
@@ -153,7 +156,11 @@ impl Run<'_> {
             let text = format!("is {what}, which is not read, and so not copied");
             return Ok(copier.leave_out(&input.name, Status::Ignored, text));
         }
-        if meta.is_file() && meta.len() > 0 && kind == Magic::Data {
+        if meta.is_file()
+            && meta.len() > 0
+            && kind == Magic::Data
+            && !(self.options.paranoid && paranoid::is_har(&head))
+        {
             let copy = copier.plain(&file, meta.len(), &mut next)?;
             return self.put(copier, copy, true, Some(&meta));
         }

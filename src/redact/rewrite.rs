@@ -1,7 +1,7 @@
 //! Rewriting a source run by run: what the scanner finds is replaced, and every line that was changed is read
 //! again by the exhaustive scanner until nothing is left in it.
 
-use super::edit::{Edit, Pen, View, apply, settle};
+use super::edit::{Edit, Pen, View, apply};
 use super::kept::Kept;
 use super::search::{Match, Searcher};
 use super::style::{Style, Units};
@@ -28,6 +28,8 @@ pub struct Tools<'c> {
     pub style: Style,
     /// What is under it stays.
     pub min_severity: Severity,
+    /// Whether HAR files lose all cookies, authorizing headers and bodies.
+    pub paranoid: bool,
 }
 
 /// Why a copy cannot be given.
@@ -239,9 +241,9 @@ impl<'c> Rewriter<'c> {
         let found = self.taken(false);
         let mut edits = self.remove(&found, view, flow.units);
         if let Some(searcher) = search.searcher() {
-            edits.extend(self.others(searcher, view, flow.units));
+            self.others(searcher, view, flow.units, &mut edits);
         }
-        self.lines(view, &settle(edits), &found, &reader, flow, search, out)
+        self.lines(view, &edits, &found, &reader, flow, search, out)
     }
 
     fn one(
@@ -300,10 +302,9 @@ impl<'c> Rewriter<'c> {
                 .for_each(|(f, v)| searcher.add(f, v));
         }
         if let Some(searcher) = search.searcher() {
-            edits.extend(self.others(searcher, view, flow.units));
+            self.others(searcher, view, flow.units, &mut edits);
             edits.retain(|e| e.span.start < limit);
         }
-        let edits = settle(edits);
         if let Some(last) = edits.last() {
             limit = limit.max(last.span.end);
         }
@@ -372,22 +373,30 @@ impl<'c> Rewriter<'c> {
         self.pen(units).edits(found, view, &mut self.kept)
     }
 
-    /// The edits that remove other occurrences; counted.
-    fn others(&mut self, searcher: &Searcher, view: View, units: Units) -> Vec<Edit> {
+    /// Adds the edits that remove other occurrences; counted. What is edited already is left to its next round.
+    fn others(&mut self, searcher: &Searcher, view: View, units: Units, edits: &mut Vec<Edit>) {
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();
         searcher.find(view.bytes, &mut matches);
-        self.tally.others += matches.len() as u64;
-        let style = self.tools.style;
-        let edits = matches
-            .iter()
-            .map(|m| Edit {
-                span: view.offset + m.range.start as u64..view.offset + m.range.end as u64,
-                with: units.encode(&style.replacement(m.fingerprint, m.range.len() / units.width())),
-            })
-            .collect();
+        let first = edits.len();
+        for m in &matches {
+            let span = view.offset + m.range.start as u64..view.offset + m.range.end as u64;
+            let next = edits[..first].partition_point(|e| e.span.end <= span.start);
+            if edits[..first].get(next).is_some_and(|e| e.span.start < span.end) {
+                continue;
+            }
+            self.tally.others += 1;
+            let with = self
+                .tools
+                .style
+                .replacement(m.fingerprint, m.range.len() / units.width());
+            edits.push(Edit {
+                span,
+                with: units.encode(&with),
+            });
+        }
+        edits.sort_by_key(|e| e.span.start);
         self.matches = matches;
-        edits
     }
 
     /// Writes `view` with its edits, each group of lines that they change proved.
@@ -485,13 +494,13 @@ impl<'c> Rewriter<'c> {
                     .for_each(|(f, v)| searcher.add(f, v));
             }
             if let Some(searcher) = search.searcher() {
-                edits.extend(self.others(searcher, view, units));
+                self.others(searcher, view, units, &mut edits);
             }
             if edits.is_empty() {
                 return Some(text);
             }
             let mut next = Vec::with_capacity(text.len() + 32);
-            apply(view, &settle(edits), &mut next);
+            apply(view, &edits, &mut next);
             text = next;
         }
         None

@@ -198,15 +198,16 @@ impl Searcher {
     /// All of the base64 around `range`.
     fn widen(&self, text: &[u8], free: usize, range: Range<usize>) -> Range<usize> {
         let width = self.units.width();
-        let belongs = |n: usize| {
+        let belongs = |n: usize, more: &[u8]| {
             let unit = self.units.decode(&text[n..n + width]);
-            matches!(&*unit, [b] if b.is_ascii_alphanumeric() || b"+-_=".contains(b))
+            matches!(&*unit, [b] if b.is_ascii_alphanumeric() || more.contains(b))
         };
         let Range { mut start, mut end } = range;
-        while start >= free + width && belongs(start - width) {
+        // `=` before it parts a name from it, `=` after it is padding.
+        while start >= free + width && belongs(start - width, b"+-_") {
             start -= width;
         }
-        while end + width <= text.len() && belongs(end) {
+        while end + width <= text.len() && belongs(end, b"+-_=") {
             end += width;
         }
         start..end

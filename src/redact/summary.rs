@@ -38,6 +38,8 @@ pub struct Entry {
     pub replaced: u64,
     /// Other places where a removed credential stood.
     pub other_occurrences: u64,
+    /// Values of HAR files that `--paranoid` dropped.
+    pub dropped: u64,
     /// Lines of a stream that could not be proved and were withheld.
     pub withheld: u64,
     /// Exposures by rule.
@@ -54,6 +56,7 @@ impl Entry {
             status: Outcome::Failed,
             replaced: 0,
             other_occurrences: 0,
+            dropped: 0,
             withheld: 0,
             rules: BTreeMap::new(),
             problems: Vec::new(),
@@ -76,6 +79,7 @@ impl Entry {
     pub(super) fn take(&mut self, tally: Tally, problems: &[Problem]) {
         self.replaced = tally.rules.values().sum();
         self.other_occurrences = tally.others;
+        self.dropped = tally.dropped;
         self.withheld = tally.withheld;
         self.rules = tally.rules;
         self.problems.extend(problems.iter().map(|p| {
@@ -134,6 +138,9 @@ impl Entry {
                 }
                 if self.other_occurrences > 0 {
                     let _ = write!(out, ", and {} other occurrences", self.other_occurrences);
+                }
+                if self.dropped > 0 {
+                    let _ = write!(out, ", and {} values dropped", self.dropped);
                 }
             }
             (_, Outcome::Ignored) => out.push_str(": not copied"),
