@@ -98,13 +98,21 @@ pub fn run(args: Args) -> Ending {
         force: args.force,
         allow_partial: args.allow_partial,
     };
+    let summary = args.summary.as_deref();
+    if args
+        .paths
+        .iter()
+        .any(|p| summary.is_some_and(|s| crate::platform::same_file(p, s)))
+    {
+        bail!("--summary names an input; name another file");
+    }
     let plan = Plan::new(&args.paths, &args.out, &selection, args.force)?;
-    if let Some(summary) = &args.summary {
-        let copies = plan.targets.iter().filter_map(|t| t.copy.as_ref());
-        let inputs = plan.targets.iter().map(|t| &t.input.path);
-        if copies.chain(inputs).any(|p| p == summary) {
-            bail!("--summary names a file that is an input or a copy");
-        }
+    if plan
+        .targets
+        .iter()
+        .any(|t| t.copy.is_some() && t.copy.as_deref() == summary)
+    {
+        bail!("--summary names a copy; name another file");
     }
     aside::heed_signals().context("signals cannot be handled")?;
     let summary = crate::redact::run(&config, &options, &plan, |entry| output::say(&entry.line()));

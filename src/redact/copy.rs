@@ -101,10 +101,10 @@ impl<'c> Copier<'c> {
         let mut copy = next().map_err(Trouble::Write)?;
         let mut first = pass::rewrite_file(self.tools, file, size, None, copy.file())?;
         self.done(&mut first);
-        let mut kept = first.kept;
+        let (mut kept, mut apart) = (first.kept, first.apart);
         for _ in 0..ROUNDS {
             let searcher = searcher(&kept, units);
-            if pass::prove_file(self.tools, copy.file(), &searcher)? == 0 {
+            if pass::prove_file(self.tools, copy.file(), &searcher, apart)? == 0 {
                 return Ok(copy);
             }
             let size = copy.file().metadata().map_err(Trouble::Read)?.len();
@@ -112,7 +112,7 @@ impl<'c> Copier<'c> {
             let mut more = pass::rewrite_file(self.tools, copy.file(), size, Some(&searcher), again.file())?;
             self.done(&mut more);
             kept.merge(more.kept);
-            copy = again;
+            (copy, apart) = (again, more.apart);
         }
         Err(stubborn())
     }

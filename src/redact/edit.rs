@@ -130,7 +130,7 @@ impl Pen<'_> {
     }
 
     /// What stands for a credential. A column that it fills is not left empty, for that would move the others.
-    fn text(&self, span: &Range<u64>, fingerprint: Fingerprint, length: usize, view: View) -> Vec<u8> {
+    pub fn text(&self, span: &Range<u64>, fingerprint: Fingerprint, length: usize, view: View) -> Vec<u8> {
         let text = self.style.replacement(fingerprint, length);
         let width = self.units.width() as u64;
         let blank = |unit: &[u8]| unit.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0));

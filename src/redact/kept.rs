@@ -14,7 +14,7 @@ const MOST: usize = 65_536;
 const MOST_BYTES: usize = 8 << 20;
 
 /// Of a longer credential its end is looked for, in bytes.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 2048;
 
 /// Removed credentials by fingerprint.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 //!
 //! A source is read twice. The first pass rewrites it: what the scanner finds is replaced in the bytes as they
 //! stand ([`edit`]), every line that was changed is read again by the exhaustive scanner until nothing is left in it
-//! ([`rewrite`]), and what was removed is kept, bounded ([`kept`]). The second pass proves the copy: the ordinary
-//! scanner over all of it, and a [`search`] for what was removed in any of its usual forms. What it finds is
-//! replaced in a further round. Only a copy that was proved is put in place ([`aside`]). In a pipe each line is
+//! ([`rewrite`]), and what was removed is kept, bounded ([`kept`]). The second pass proves the copy: a [`search`] for
+//! what was removed in any of its usual forms, and the ordinary scanner over all of it where a line's reading depends
+//! on others (headers, pieces, lines longer than a window); where each line is read for itself, those that were not
+//! changed stand in the copy as the first pass has scanned them. What is found is replaced in a further round. Only a copy that was proved is put in place ([`aside`]). In a pipe each line is
 //! proved before it is written, and what was removed is looked for from then on.
 
 mod archive;

@@ -29,6 +29,9 @@ pub struct Rewritten {
     pub tally: Tally,
     /// What was removed.
     pub kept: Kept,
+    /// Whether every line was read for itself: then each stands in the copy as it was scanned, those that were
+    /// changed after their change, and need not be scanned again.
+    pub apart: bool,
     /// Why the source could not be read to its end.
     pub problem: Option<io::Error>,
 }
@@ -239,6 +242,7 @@ pub fn rewrite_stream<'c>(
     Ok(Rewritten {
         tally: to.rewriter.tally,
         kept: to.rewriter.kept,
+        apart: false,
         problem,
     })
 }
@@ -253,7 +257,9 @@ struct Proving<'c, 's> {
 
 impl Receiver for Proving<'_, '_> {
     fn run(&mut self, run: &Run, raw: &[u8]) -> Result<(), Trouble> {
-        self.left += self.rewriter.prove(run, raw, &mut self.flow, self.searcher)?;
+        self.left += self
+            .rewriter
+            .prove(run, raw, &mut self.flow, self.searcher, false)?;
         Ok(())
     }
 
@@ -425,18 +431,31 @@ pub fn rewrite_file<'c>(
         (flow.counts.lines, result)
     };
     let make = || (Rewriter::new(tools), Vec::new());
-    let mut all = Rewritten::default();
+    let mut all = Rewritten {
+        apart: true,
+        ..Rewritten::default()
+    };
     for (rewriter, _) in chunks(size, tools.config.jobs, make, work, |bytes| out.write_all(bytes))? {
+        all.apart &= rewriter.apart;
         all.tally.add(rewriter.tally);
         all.kept.merge(rewriter.kept);
     }
     Ok(all)
 }
 
-/// Proves a plain copy; gives the number of places where a removed credential stands.
-pub fn prove_file<'c>(tools: &'c Tools<'c>, file: &File, searcher: &Searcher) -> Result<u64, Trouble> {
+/// Proves a plain copy, of which every line was `scanned` already or not; gives the number of places where a
+/// removed credential stands.
+pub fn prove_file<'c>(
+    tools: &'c Tools<'c>,
+    file: &File,
+    searcher: &Searcher,
+    scanned: bool,
+) -> Result<u64, Trouble> {
     let size = file.metadata().map_err(Trouble::Read)?.len();
     let shape = Shape::of_file(tools, file, size)?;
+    if scanned && shape.chunks && searcher.is_empty() {
+        return Ok(0);
+    }
     if !shape.chunks {
         return prove_stream(tools, &mut Positioned { file, at: 0, size }, searcher);
     }
@@ -444,7 +463,7 @@ pub fn prove_file<'c>(tools: &'c Tools<'c>, file: &File, searcher: &Searcher) ->
         let mut flow = shape.flow(tools, start);
         let result = part(file, (start, end, size), buffer, |run| {
             let (Run::Lines { bytes, .. } | Run::Window { bytes, .. }) = run;
-            *left += rewriter.prove(run, bytes, &mut flow, searcher)?;
+            *left += rewriter.prove(run, bytes, &mut flow, searcher, scanned)?;
             Ok(())
         });
         (flow.counts.lines, result)

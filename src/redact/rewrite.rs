@@ -18,6 +18,9 @@ use std::ops::Range;
 /// How often a line is rewritten before it is given up: what one replacement uncovers the next removes.
 const ROUNDS: usize = 5;
 
+/// Bytes that wait for the last piece of a line that was cut, at most.
+const MOST_HELD: usize = 4 << 20;
+
 /// What every thread works with.
 pub struct Tools<'c> {
     /// Rules, formats, key and clock.
@@ -100,6 +103,8 @@ pub struct Flow<'c> {
     place: Place,
     /// Bytes that are read and not written: pieces of lines, and the end of a window.
     held: Vec<u8>,
+    /// What was found in them.
+    waiting: Vec<Taken>,
     /// Offset of the next byte to be written.
     at: u64,
     /// Line ends before it.
@@ -119,6 +124,7 @@ impl<'c> Flow<'c> {
             counts: Counts::default(),
             place,
             held: Vec::new(),
+            waiting: Vec::new(),
             at: offset,
             lines: 0,
         }
@@ -137,9 +143,9 @@ impl<'c> Flow<'c> {
         }
     }
 
-    /// Line ends before what is written next.
-    pub fn lines(&self) -> u64 {
-        self.lines
+    /// Where what is held ends.
+    fn end(&self) -> u64 {
+        self.at + self.held.len() as u64
     }
 }
 
@@ -152,6 +158,8 @@ pub struct Rewriter<'c> {
     pub kept: Kept,
     /// What was replaced.
     pub tally: Tally,
+    /// Whether every line so far was read for itself, whatever stood before it.
+    pub apart: bool,
     matches: Vec<Match>,
 }
 
@@ -184,6 +192,7 @@ impl<'c> Rewriter<'c> {
             strict: Worker::for_redaction(tools.config, tools.prefilter, true),
             kept: Kept::default(),
             tally: Tally::default(),
+            apart: true,
             matches: Vec::new(),
         }
     }
@@ -228,22 +237,12 @@ impl<'c> Rewriter<'c> {
         search: &mut Search,
         out: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
-        let held = std::mem::take(&mut flow.held);
-        if held.is_empty() {
-            return Ok(());
-        }
-        let view = View {
-            bytes: &held,
-            offset: flow.at,
+        let run = Run::Lines {
+            offset: flow.end(),
+            bytes: &[],
         };
-        let reader = flow.state.reader.clone();
         self.worker.flush(&flow.place, &mut flow.state, &mut flow.counts);
-        let found = self.taken(false);
-        let mut edits = self.remove(&found, view, flow.units);
-        if let Some(searcher) = search.searcher() {
-            self.others(searcher, view, flow.units, &mut edits);
-        }
-        self.lines(view, &edits, &found, &reader, flow, search, out)
+        self.one(&run, &[], flow, search, out)
     }
 
     fn one(
@@ -254,9 +253,15 @@ impl<'c> Rewriter<'c> {
         search: &mut Search,
         out: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
+        self.apart &= matches!(run, Run::Lines { .. });
         let reader = flow.state.reader.clone();
         let raw_offset = flow.raw_offset(run);
-        let found = self.scan(false, run, flow);
+        if flow.held.len() > MOST_HELD {
+            self.worker.flush(&flow.place, &mut flow.state, &mut flow.counts);
+        }
+        let mut found = std::mem::take(&mut flow.waiting);
+        found.append(&mut self.scan(false, run, flow));
+        self.apart &= flow.state.pieces.is_empty() && found.iter().all(|t| t.pieces.is_empty());
         if !flow.state.pieces.is_empty() && flow.units != Units::Bytes {
             return Err(Trouble::Refused(
                 "is UTF-16 with lines that a container runtime cut, which cannot be rewritten; convert it to UTF-8".into(),
@@ -291,10 +296,13 @@ impl<'c> Rewriter<'c> {
         if let Some((_, first)) = flow.state.pieces.first() {
             limit = limit.min(*first);
         }
-        let found: Vec<Taken> = found
-            .into_iter()
-            .filter(|t| t.exposure.span.start >= flow.at && t.exposure.span.start < limit)
-            .collect();
+        found.retain(|t| t.exposure.span.start >= flow.at);
+        found.sort_by_key(|t| t.exposure.span.start);
+        let later = found.split_off(found.partition_point(|t| t.exposure.span.start < limit));
+        // What begins in the end of a window is found again in the next one.
+        if !matches!(run, Run::Window { last: false, .. }) {
+            flow.waiting = later;
+        }
         let mut edits = self.remove(&found, view, flow.units);
         if let Search::Stream(searcher) = search {
             std::mem::take(&mut self.kept)
@@ -387,9 +395,8 @@ impl<'c> Rewriter<'c> {
             }
             self.tally.others += 1;
             let with = self
-                .tools
-                .style
-                .replacement(m.fingerprint, m.range.len() / units.width());
+                .pen(units)
+                .text(&span, m.fingerprint, m.range.len() / units.width(), view);
             edits.push(Edit {
                 span,
                 with: units.encode(&with),
@@ -507,15 +514,16 @@ impl<'c> Rewriter<'c> {
     }
 
     /// Whether a run of a copy holds anything: an error where the scanner finds something, else the number of
-    /// places where a removed credential stands.
+    /// places where a removed credential stands. What was `scanned` as it stands in the copy is only searched.
     pub fn prove(
         &mut self,
         run: &Run,
         raw: &[u8],
         flow: &mut Flow<'c>,
         searcher: &Searcher,
+        scanned: bool,
     ) -> Result<u64, Trouble> {
-        if let Some(first) = self.scan(false, run, flow).first() {
+        if !scanned && let Some(first) = self.scan(false, run, flow).first() {
             return Err(Trouble::Left(first.line));
         }
         let mut matches = std::mem::take(&mut self.matches);

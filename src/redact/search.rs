@@ -14,9 +14,8 @@ use std::ops::Range;
 /// Bytes that are looked at together.
 const GRAM: usize = 4;
 
-/// Patterns with one anchor, at most: what has more is made to be slow. The shortest lengths of anchors make
-/// sure that what is left out shares its last bytes with what is looked for.
-const ALIKE: usize = 32;
+/// Lengths that patterns with one anchor have, at most: what has more is made to be slow.
+const LENGTHS: usize = 16;
 
 /// Patterns that are looked for at most: each credential has four or more. What a stream removes beyond is not
 /// looked for.
@@ -91,22 +90,42 @@ impl Searcher {
         }
     }
 
+    /// The patterns with that anchor, by length and then by their bytes.
+    fn alike(&self, anchor: &[u8]) -> &[u32] {
+        self.by_anchor.get(anchor).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where among `alike` a pattern stands or would stand.
+    fn place(&self, alike: &[u32], bytes: &[u8]) -> Result<usize, usize> {
+        alike.binary_search_by(|&n| {
+            let other = &self.patterns[n as usize].bytes;
+            (other.len(), &**other).cmp(&(bytes.len(), bytes))
+        })
+    }
+
     fn knows(&self, bytes: &[u8]) -> bool {
-        let alike = self.by_anchor.get(&bytes[bytes.len() - self.anchor..]);
-        alike.is_some_and(|all| all.iter().any(|&n| *self.patterns[n as usize].bytes == *bytes))
+        let alike = self.alike(&bytes[bytes.len() - self.anchor..]);
+        self.place(alike, bytes).is_ok()
     }
 
     fn pattern(&mut self, fingerprint: Fingerprint, text: &[u8], encoded: bool) {
         let bytes = self.units.encode(text);
-        if self.knows(&bytes) {
-            return;
-        }
         let anchor = &bytes[bytes.len() - self.anchor..];
-        let alike = self.by_anchor.entry(anchor.into()).or_default();
-        if alike.len() >= ALIKE {
+        let alike = self.alike(anchor);
+        let Err(place) = self.place(alike, &bytes) else {
+            return;
+        };
+        let length = |n: &u32| self.patterns[*n as usize].bytes.len();
+        if alike.chunk_by(|a, b| length(a) == length(b)).count() >= LENGTHS
+            && !alike.iter().any(|n| length(n) == bytes.len())
+        {
             return;
         }
-        alike.push(self.patterns.len() as u32);
+        let number = self.patterns.len() as u32;
+        self.by_anchor
+            .entry(anchor.into())
+            .or_default()
+            .insert(place, number);
         self.patterns.push(Pattern {
             bytes: bytes.into(),
             fingerprint,
@@ -162,12 +181,19 @@ impl Searcher {
 
     /// The longest pattern that ends at `end` and begins at `free` or later.
     fn at(&self, text: &[u8], free: usize, end: usize) -> Option<Match> {
-        let alike = self.by_anchor.get(&text[end - self.anchor..end])?;
-        let pattern = alike
-            .iter()
-            .map(|&n| &self.patterns[n as usize])
-            .filter(|p| text[free..end].ends_with(&p.bytes))
-            .max_by_key(|p| p.bytes.len())?;
+        let mut alike = self.alike(&text[end - self.anchor..end]);
+        let pattern = loop {
+            // From the longest to the shortest length.
+            let last = self.patterns.get(*alike.last()? as usize)?;
+            let window = end.checked_sub(last.bytes.len()).filter(|&start| start >= free);
+            let found = window.and_then(|start| self.place(alike, &text[start..end]).ok());
+            if let Some(n) = found {
+                break &self.patterns[alike[n] as usize];
+            }
+            let shorter =
+                alike.partition_point(|&n| self.patterns[n as usize].bytes.len() < last.bytes.len());
+            alike = &alike[..shorter];
+        };
         let mut range = end - pattern.bytes.len()..end;
         if self.marked(text, &range) {
             return None;
