@@ -56,6 +56,22 @@ fn encode(coding: u8, text: &str) -> String {
     }
 }
 
+/// 24 to 39 characters that are no words.
+fn secret(seed: u64) -> String {
+    let letters = b"bcdfghjkmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ23456789-_~";
+    let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
+    let mut next = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let inner: String = (0..20 + next(16))
+        .map(|_| letters[next(letters.len())] as char)
+        .collect();
+    format!("k7{inner}Q2")
+}
+
 /// A line: what stands around the credential, which is at `{}`.
 fn lines() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
@@ -69,7 +85,7 @@ fn lines() -> impl Strategy<Value = String> {
         "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /static/{}/app.js HTTP/1.1\" 200 1 \"-\" \"curl/8\"",
         "#Fields: date time cs-uri-stem cs-uri-query sc-status",
         "2026-01-01 00:00:00 /a token={} 200",
-        "2026-01-01T00:00:00.1Z stdout P GET /x?token={}",
+        "2026-01-01T00:00:00.1Z stdout P GET /x?token={}&z=",
         "2026-01-01T00:00:00.1Z stdout F &a=1 HTTP/1.1",
         "",
     ]);
@@ -77,15 +93,14 @@ fn lines() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
-
     /// Planted credentials are gone in every form, everything else is as it was, and a copy's copy is the same.
     #[test]
     fn copies_hold_nothing_and_keep_the_rest(
         parts in prop::collection::vec((lines(), 0usize..3, 0u8..2, prop::sample::select(vec!["\n", "\r\n"])), 1..12),
-        secrets in prop::collection::vec("[A-Za-z][A-Za-z0-9_~-]{3}[0-9][A-Z][a-z]{2}[0-9]{2}[A-Za-z0-9_~-]{10,30}[A-Za-z]", 3),
+        seeds in prop::collection::vec(any::<u64>(), 3),
         end in any::<bool>(),
     ) {
+        let secrets: Vec<String> = seeds.iter().map(|seed| secret(*seed)).collect();
         let fill = |values: &dyn Fn(usize, u8) -> String| {
             let mut log: String = parts.iter().map(|(l, n, c, end)| l.replace("{}", &values(*n, *c)) + end).collect();
             if end {

@@ -245,8 +245,8 @@ fn slot(gram: &[u8], bits: u32) -> usize {
     (n.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
-/// Ways to write `value` with `%HH` that differ from it: by RFC 3986 with large or small digits, and with the
-/// marks that JavaScript leaves.
+/// Ways to write `value` with `%HH` that differ from it, with large or small digits: by RFC 3986, as JavaScript
+/// does and as forms do it, and with all that is no letter and no digit encoded.
 fn percent_forms(value: &[u8]) -> Vec<Vec<u8>> {
     let encode = |keep: &[u8], upper: bool| {
         let mut out = Vec::with_capacity(value.len());
@@ -261,11 +261,11 @@ fn percent_forms(value: &[u8]) -> Vec<Vec<u8>> {
         }
         out
     };
-    let mut out = vec![
-        encode(b"-._~", true),
-        encode(b"-._~", false),
-        encode(b"-._~!*'()", true),
-    ];
+    let kept: [&[u8]; 4] = [b"-._~", b"-._~!*'()", b"-._*", b""];
+    let mut out: Vec<Vec<u8>> = kept
+        .iter()
+        .flat_map(|keep| [encode(keep, true), encode(keep, false)])
+        .collect();
     out.retain(|form| form != value);
     out.sort();
     out.dedup();

@@ -332,6 +332,12 @@ impl<'c> Worker<'c> {
         counts: &mut Counts,
     ) {
         let here = offset + start as u64;
+        // The line end is no part of the piece.
+        let raw = if partial {
+            raw.strip_suffix(b"\r").unwrap_or(raw)
+        } else {
+            raw
+        };
         if state.pending.is_empty() {
             state.pieces.push((0, here));
             state.pending.extend_from_slice(raw);
