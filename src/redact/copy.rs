@@ -1,12 +1,10 @@
 //! The copy of one input, whatever it is: text, compressed text, an archive, and these inside one another. Each
 //! text is proved before it goes on; nothing goes on that was not read.
 
-use super::kept::Kept;
 use super::pass::{self, Rewritten};
 use super::rewrite::{Search, Tally, Tools, Trouble};
 use super::search::Searcher;
 use super::spool::Spool;
-use super::style::Units;
 use crate::format::sniff::HEAD;
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, decompress};
@@ -44,14 +42,7 @@ pub struct Copier<'c> {
     pub problems: Vec<Problem>,
 }
 
-/// Looks for what is kept.
-fn searcher(kept: &Kept, units: Units) -> Searcher {
-    let mut searcher = Searcher::new(units);
-    kept.iter().for_each(|(f, v)| searcher.add(f, v));
-    searcher
-}
-
-/// The trouble with a source that is left out or cut.
+/// What is said of a text that holds something after every round.
 fn stubborn() -> Trouble {
     Trouble::Refused(format!("still holds removed credentials after {ROUNDS} rounds"))
 }
@@ -103,7 +94,7 @@ impl<'c> Copier<'c> {
         self.done(&mut first);
         let (mut kept, mut apart) = (first.kept, first.apart);
         for _ in 0..ROUNDS {
-            let searcher = searcher(&kept, units);
+            let searcher = Searcher::of(&kept, units);
             if pass::prove_file(self.tools, copy.file(), &searcher, apart)? == 0 {
                 return Ok(copy);
             }
@@ -259,7 +250,7 @@ impl<'c> Copier<'c> {
         self.cut(name, first.problem.take())?;
         let mut kept = first.kept;
         for _ in 0..ROUNDS {
-            let searcher = searcher(&kept, pass::units(head));
+            let searcher = Searcher::of(&kept, pass::units(head));
             if pass::prove_stream(tools, &mut spool.read()?, &searcher).map_err(|e| e.of(name))? == 0 {
                 spool.copy(out)?;
                 return Ok(true);

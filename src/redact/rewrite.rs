@@ -7,6 +7,7 @@ use super::search::{Match, Searcher};
 use super::style::{Style, Units};
 use crate::detect::prefilter::Prefilter;
 use crate::format::LineReader;
+use crate::format::sniff::HEAD;
 use crate::input::lines::{OVERLAP, Run};
 use crate::rule::Severity;
 use crate::scan::{Config, Counts, Place, Reading, Taken, Worker};
@@ -210,10 +211,10 @@ impl<'c> Rewriter<'c> {
             return self.one(run, raw, flow, search, out);
         };
         // What columns there are changes at a header: what is changed has to be read by those that hold for it.
-        let mut begin = 0;
-        let headers =
-            memchr::memmem::find_iter(bytes, b"#Fields:").filter(|&n| n > 0 && bytes[n - 1] == b'\n');
-        let mut raw_begin = 0;
+        let (mut begin, mut raw_begin) = (0, 0);
+        let headed = flow.state.reader.headers || *offset < HEAD as u64;
+        let headers = memchr::memmem::find_iter(if headed { bytes } else { &[] }, b"#Fields:")
+            .filter(|&n| n > 0 && bytes[n - 1] == b'\n');
         for end in headers.chain([bytes.len()]) {
             let part = &bytes[begin..end];
             let raw_end = match flow.units {

@@ -5,7 +5,7 @@
 //! algorithm for multi-pattern searching, 1994): most of the text is skipped over. Anchors are where tokens
 //! differ; their beginnings are alike (`eyJhbGciOi`). Patterns can be added while a stream is read.
 
-use super::kept::SHORTEST;
+use super::kept::{Kept, SHORTEST};
 use super::style::{self, MARK_LENGTH, Units};
 use crate::secret::Fingerprint;
 use std::collections::HashMap;
@@ -20,6 +20,9 @@ const LENGTHS: usize = 16;
 /// Patterns that are looked for at most: each credential has four or more. What a stream removes beyond is not
 /// looked for.
 const MOST: usize = 400_000;
+
+/// Longest anchor, in characters.
+const LONGEST_ANCHOR: usize = 32;
 
 /// Bits of the table's index, at the least and at the most.
 const BITS: Range<u32> = 12..22;
@@ -57,9 +60,25 @@ impl std::fmt::Debug for Searcher {
 }
 
 impl Searcher {
-    /// For sources in these units.
+    /// For sources in these units, with nothing to look for yet.
     pub fn new(units: Units) -> Searcher {
-        let anchor = SHORTEST * units.width();
+        Searcher::anchored(units, SHORTEST)
+    }
+
+    /// For what was removed from a source in these units. The longer the shortest of it is, the more is skipped.
+    pub fn of(kept: &Kept, units: Units) -> Searcher {
+        let shortest = kept
+            .iter()
+            .map(|(_, value)| value.len())
+            .min()
+            .unwrap_or(SHORTEST);
+        let mut searcher = Searcher::anchored(units, shortest.clamp(SHORTEST, LONGEST_ANCHOR));
+        kept.iter().for_each(|(f, v)| searcher.add(f, v));
+        searcher
+    }
+
+    fn anchored(units: Units, anchor: usize) -> Searcher {
+        let anchor = anchor * units.width();
         Searcher {
             units,
             anchor,
@@ -78,7 +97,7 @@ impl Searcher {
     /// Looks for `value`, too, in all the forms that it can have.
     pub fn add(&mut self, fingerprint: Fingerprint, value: &[u8]) {
         let raw = self.units.encode(value);
-        if value.len() < SHORTEST || self.patterns.len() >= MOST || self.knows(&raw) {
+        if raw.len() < self.anchor || self.patterns.len() >= MOST || self.knows(&raw) {
             return;
         }
         self.pattern(fingerprint, value, false);

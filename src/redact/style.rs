@@ -125,8 +125,8 @@ impl Units {
     fn is_line_end(self, raw: &[u8], n: usize) -> bool {
         match self {
             Units::Bytes => true,
-            Units::Little => n % 2 == 0 && raw.get(n + 1) == Some(&0),
-            Units::Big => n % 2 == 1 && raw[n - 1] == 0,
+            Units::Little => n.is_multiple_of(2) && raw.get(n + 1) == Some(&0),
+            Units::Big => !n.is_multiple_of(2) && raw[n - 1] == 0,
         }
     }
 }
