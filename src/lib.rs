@@ -17,6 +17,7 @@ pub mod input;
 pub mod merge;
 pub mod platform;
 pub mod record;
+pub mod redact;
 pub mod report;
 pub mod rule;
 pub mod scan;

@@ -8,6 +8,7 @@ mod formats;
 mod gate;
 mod merge;
 mod output;
+mod redact;
 mod scan;
 
 use crate::report::json;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
   tail -F access.log | plainsight scan -f ndjson -
   plainsight scan --baseline known.json logs/
   plainsight diff before.json after.json
+  plainsight redact access.log -o clean.log
   plainsight explain arcgis-token
 
 Exit codes: 0 nothing at or over --fail-on; 1 findings; 2 usage error, or something could not be read whole.")]
@@ -41,6 +43,8 @@ struct Cli {
 enum Command {
     /// Scan files, folders or a stream, and report.
     Scan(Box<scan::Args>),
+    /// Write copies without credentials, and prove that nothing is left in them.
+    Redact(Box<redact::Args>),
     /// Join JSON reports of parts into the report of the whole.
     Merge(Box<merge::Args>),
     /// Compare two JSON reports: what is new, gone and still there.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
     };
     let ending = match cli.command {
         Command::Scan(args) => scan::run(*args),
+        Command::Redact(args) => redact::run(*args),
         Command::Merge(args) => merge::run(*args),
         Command::Diff(args) => diff::run(args),
         Command::Explain { id, report, rules } => match report {

@@ -191,6 +191,20 @@ pub fn time(text: &str, clock: &Clock) -> anyhow::Result<Instant> {
         .with_context(|| format!("{text:?} is no time; write one as 2026-01-31 or 2026-01-31T12:00:00Z"))
 }
 
+/// The key of fingerprints: that of the file, or one for this run.
+pub fn key(file: Option<&Path>) -> anyhow::Result<Key> {
+    let Some(path) = file else {
+        return Ok(Key::random()?);
+    };
+    if std::fs::metadata(path).is_ok_and(|m| crate::platform::readable_by_others(&m)) {
+        output::say(&format!(
+            "warning: others can read the fingerprint key file {0}; run: chmod 600 {0}",
+            crate::report::safe::path(path)
+        ));
+    }
+    Ok(Key::from_file(path)?)
+}
+
 /// Runs the command.
 pub fn run(args: Args) -> Ending {
     let stop = Stop::default();
@@ -248,18 +262,7 @@ pub fn run(args: Args) -> Ending {
             );
         }
     }
-    let key = match &args.fingerprint_key_file {
-        Some(path) => {
-            if std::fs::metadata(path).is_ok_and(|m| crate::platform::readable_by_others(&m)) {
-                output::say(&format!(
-                    "warning: others can read the fingerprint key file {0}; run: chmod 600 {0}",
-                    crate::report::safe::path(path)
-                ));
-            }
-            Key::from_file(path)?
-        }
-        None => Key::random()?,
-    };
+    let key = key(args.fingerprint_key_file.as_deref())?;
     let rules = args.rules.or(&settings).load()?;
     let fail_on = file.fail_on.unwrap_or(Threshold::At(Severity::Medium));
     let gate = args.report.gate.policy(fail_on, &rules, &settings)?;

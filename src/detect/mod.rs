@@ -46,6 +46,8 @@ pub struct Exposure {
     pub leaked_to: Option<Box<str>>,
     /// Where the raw bytes stand in the decompressed source.
     pub span: Range<u64>,
+    /// Where the base64 that holds the value stands, all of it; `None` where the value stands in none.
+    pub opaque: Option<Range<u64>>,
     /// The decodings from there to the value, outermost first.
     pub chain: Vec<Coding>,
     /// Length of the canonical value in bytes.

@@ -265,6 +265,7 @@ impl Detector<'_> {
                 .map(Into::into),
             same_party: place.field == Field::Referer && third == Some(false),
             span,
+            opaque: plain.opaque_span(),
             chain: plain.chain(),
             secret,
             liveness,
@@ -280,7 +281,7 @@ fn masked(rule: &Compiled, value: &[u8]) -> bool {
         return true;
     }
     if matches!(rule.spec.category, Category::Notice | Category::AntiForgery) {
-        return value.is_empty();
+        return value.is_empty() || shape::is_redacted(value);
     }
     let mut value = Cow::Borrowed(value);
     for _ in 0..3 {

@@ -319,6 +319,7 @@ mod tests {
             route: Some(format!("/r{route}").into()),
             leaked_to: (client % 5 == 0).then(|| format!("t{route}").into()),
             span: at as u64..at as u64 + 8,
+            opaque: None,
             chain: Vec::new(),
             length: 8,
             fingerprint: Fingerprint(hash("credential", credential)),

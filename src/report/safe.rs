@@ -54,10 +54,25 @@ pub fn label(text: &str) -> String {
     out
 }
 
-/// A path as it may be shown.
+/// A path as it may be shown: whole, so that its file can be found, but for what looks like a secret in it. Names of
+/// folders may be long and random without being one.
 pub fn path(path: &Path) -> String {
-    label(&path.to_string_lossy())
+    let text = path.to_string_lossy();
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(['/', '\\']) {
+        let name = part.trim_end_matches(['/', '\\']);
+        let random = name.len() >= SECRET_NAME && shape::is_secret_like(name.as_bytes());
+        if random || name.contains(['=', '?', '&']) {
+            push_shortened(&mut out, part.as_bytes());
+        } else {
+            push_bytes(&mut out, part.as_bytes());
+        }
+    }
+    out
 }
+
+/// From this length on a random name in a path is taken for a secret, in bytes.
+const SECRET_NAME: usize = 32;
 
 /// A parameter's name as it may be shown: one that looks like a secret is none.
 pub fn name(name: &str) -> String {

@@ -25,8 +25,10 @@ use crate::url::host::Parties;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
+pub(crate) use source::place;
+pub(crate) use stream::is_utf16;
 pub use worker::Clients;
-pub(crate) use worker::method;
+pub(crate) use worker::{Counts, Place, Reading, Taken, Worker, method};
 
 /// What a scan is told.
 #[derive(Debug)]

@@ -423,6 +423,6 @@ impl Read for Failed {
 }
 
 /// Whether a byte order mark of UTF-16 stands there.
-pub(super) fn is_utf16(head: &[u8]) -> bool {
+pub(crate) fn is_utf16(head: &[u8]) -> bool {
     head.starts_with(b"\xFF\xFE") && !head.starts_with(b"\xFF\xFE\0\0") || head.starts_with(b"\xFE\xFF")
 }

@@ -93,6 +93,17 @@ impl<'c> Reading<'c> {
     }
 }
 
+/// An exposure for redaction.
+#[derive(Debug)]
+pub struct Taken {
+    /// The exposure.
+    pub exposure: Exposure,
+    /// Where the pieces of its line stand in the source; empty where the line was not cut.
+    pub pieces: Vec<Range<u64>>,
+    /// The line in its block, from 1; the entry or row where there are no lines.
+    pub line: u64,
+}
+
 /// A thread's tools and results.
 pub struct Worker<'c> {
     config: &'c Config,
@@ -102,6 +113,8 @@ pub struct Worker<'c> {
     pub aggregate: Aggregate,
     /// Events of the unit at hand; none where nobody wants them.
     pub events: Option<Vec<Event>>,
+    /// What redaction wants instead of findings: every exposure. None where findings are made.
+    pub taken: Option<Vec<Taken>>,
     candidates: Vec<usize>,
     exposures: Vec<Exposure>,
     masks: Vec<Range<u64>>,
@@ -123,6 +136,7 @@ impl<'c> Worker<'c> {
             detector,
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
+            taken: None,
             candidates: Vec::new(),
             exposures: Vec::new(),
             masks: Vec::new(),
@@ -133,6 +147,16 @@ impl<'c> Worker<'c> {
                 .iter()
                 .position(|f| f.spec.kind == Kind::Text)
                 .unwrap_or_default() as u16,
+        }
+    }
+
+    /// A worker that hands out exposures instead of folding them; `exhaustive` reads every line.
+    pub fn for_redaction(config: &'c Config, prefilter: &'c Prefilter<'c>, exhaustive: bool) -> Self {
+        let worker = Worker::new(config, prefilter, false);
+        Worker {
+            taken: Some(Vec::new()),
+            every_line: worker.every_line || exhaustive,
+            ..worker
         }
     }
 
@@ -311,6 +335,12 @@ impl<'c> Worker<'c> {
         counts: &mut Counts,
     ) {
         let here = offset + start as u64;
+        // The line end is no part of the piece.
+        let raw = if partial {
+            raw.strip_suffix(b"\r").unwrap_or(raw)
+        } else {
+            raw
+        };
         if state.pending.is_empty() {
             state.pieces.push((0, here));
             state.pending.extend_from_slice(raw);
@@ -319,6 +349,14 @@ impl<'c> Worker<'c> {
             state.pending.extend_from_slice(&raw[at..]);
         }
         if partial && state.pending.len() < MAX_PENDING {
+            return;
+        }
+        self.flush(place, state, counts);
+    }
+
+    /// Reads the pieces at hand as one line: the last has come, or never will.
+    pub fn flush(&mut self, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
+        if state.pending.is_empty() {
             return;
         }
         let joined = std::mem::take(&mut state.pending);
@@ -408,7 +446,9 @@ impl<'c> Worker<'c> {
             .scan(record, whole.bytes(), surface, &mut exposures, &mut masks);
         counts.deep += u64::from(deep);
         safe::apart(&mut masks);
-        for e in exposures.iter().filter(|e| !e.echo) {
+        // What is said twice has to go twice.
+        let all = self.taken.is_some();
+        for e in exposures.iter().filter(|e| all || !e.echo) {
             if own.is_none_or(|own| own.contains(&e.span.start)) {
                 self.fold(e, record, whole, &masks, place, position, counts);
             }
@@ -455,6 +495,17 @@ impl<'c> Worker<'c> {
             return;
         }
         counts.exposures += 1;
+        if let Some(taken) = &mut self.taken {
+            taken.push(Taken {
+                exposure: e.clone(),
+                pieces: line.pieces(),
+                line: match position {
+                    Position::Line(n) | Position::Entry(n) => n,
+                    Position::Row(n) => n.unsigned_abs(),
+                },
+            });
+            return;
+        }
         let client = record.client.map(|c| address(c.bytes()));
         let hash = client.as_deref().map(|c| config.key.fingerprint(c.as_bytes()).0);
         let rule = &config.rules.rules[usize::from(e.rule)].spec;

@@ -229,6 +229,33 @@ impl<'a> Text<'a> {
         out
     }
 
+    /// Where all of the base64 that these bytes were decoded from stands in the source: the outermost, where it
+    /// was nested. `None` where there is none on the way.
+    pub fn opaque_span(&self) -> Option<Range<u64>> {
+        let mut outermost = None;
+        let mut base = self.base;
+        while let Base::Decoded { from, coding, .. } = base {
+            if *coding == Coding::Base64 {
+                outermost = Some(from);
+            }
+            base = from.base;
+        }
+        outermost.map(Text::span)
+    }
+
+    /// Where the pieces of a joined line stand in the source, in order; empty where nothing was joined.
+    pub fn pieces(&self) -> Vec<Range<u64>> {
+        let Base::Joined { pieces } = self.base else {
+            return Vec::new();
+        };
+        let ends = pieces.iter().skip(1).map(|p| p.0).chain([self.whole.len()]);
+        pieces
+            .iter()
+            .zip(ends)
+            .map(|(&(begin, at), end)| at..at + (end - begin) as u64)
+            .collect()
+    }
+
     /// Whether these bytes were made by a decoding whose result does not show in the source's own bytes
     /// (base64), so that a search of the raw line cannot have seen them.
     pub fn is_opaque(&self) -> bool {

@@ -248,7 +248,15 @@ fn strip_quotes(s: &[u8]) -> &[u8] {
     }
 }
 
-/// What `plainsight redact` leaves in a credential's place.
+/// Whether `value` is what `plainsight redact` leaves in a credential's place: a mark, or nothing but stars.
+pub fn is_redacted(value: &[u8]) -> bool {
+    let text = std::str::from_utf8(value)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    text.starts_with("plainsight-") && is_mark(&text) || value.iter().all(|&b| b == b'*')
+}
+
+/// Whether what stands after `plainsight-` makes it a mark.
 fn is_mark(lower: &str) -> bool {
     let rest = &lower["plainsight-".len()..];
     rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit())

@@ -1,0 +1,148 @@
+//! Copies that are being written: aside, in the folder where they will stand, readable by their owner only. They
+//! are put in place whole, or are gone: after an error, a panic, and a signal.
+
+use std::collections::BTreeSet;
+use std::fs::{File, FileTimes, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tempfile::{NamedTempFile, TempPath};
+
+/// What has to go when the run is interrupted: files that are being written, and folders made for them.
+static ASIDE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn aside() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    ASIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long it may take until a signal is heeded.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// From now on an interrupted or terminated run removes what it has not put in place, and ends with 130 or 143.
+pub fn heed_signals() -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let asked = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_usize(signal, asked.clone(), signal as usize)?;
+    }
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            loop {
+                let signal = asked.load(Ordering::SeqCst);
+                if signal > 0 {
+                    // The lock is not given back: nothing more is begun or put in place.
+                    let left = aside();
+                    left.iter().rev().for_each(|path| remove(path));
+                    std::process::exit(128 + signal as i32);
+                }
+                std::thread::sleep(PATIENCE);
+            }
+        })?;
+    Ok(())
+}
+
+fn remove(path: &Path) {
+    // A folder in which something stands stays; what is gone already is no matter.
+    let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path));
+}
+
+/// Makes a folder and those above it; what was made is removed again where nothing comes to stand in it.
+#[derive(Debug, Default)]
+pub struct Folders {
+    made: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    /// Makes `folder`, if it is not there.
+    pub fn make(&mut self, folder: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = folder
+            .ancestors()
+            .take_while(|f| !f.as_os_str().is_empty() && !f.exists())
+            .collect();
+        for folder in missing.into_iter().rev() {
+            let mut aside = aside();
+            match std::fs::create_dir(folder) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+            aside.insert(folder.to_path_buf());
+            self.made.insert(folder.to_path_buf());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        let mut aside = aside();
+        for folder in self.made.iter().rev() {
+            aside.remove(folder);
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// A copy that is being written.
+#[derive(Debug)]
+pub struct Copy {
+    file: File,
+    path: Option<TempPath>,
+}
+
+impl Copy {
+    /// Begins a copy in `folder`.
+    pub fn begin(folder: &Path) -> io::Result<Copy> {
+        let mut aside = aside();
+        let (file, path) = NamedTempFile::with_prefix_in(".plainsight-", folder)?.into_parts();
+        aside.insert(path.to_path_buf());
+        Ok(Copy {
+            file,
+            path: Some(path),
+        })
+    }
+
+    /// The file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Puts the copy at `target`, with the time of `original` and, if `mode` is set, its mode. Without `force`
+    /// what stands there already is an error.
+    pub fn put(
+        mut self,
+        target: &Path,
+        original: Option<&Metadata>,
+        mode: bool,
+        force: bool,
+    ) -> io::Result<()> {
+        if let Some(original) = original {
+            if mode {
+                self.file.set_permissions(original.permissions())?;
+            }
+            if let Ok(modified) = original.modified() {
+                self.file.set_times(FileTimes::new().set_modified(modified))?;
+            }
+        }
+        let Some(path) = self.path.take() else {
+            return Ok(());
+        };
+        let mut aside = aside();
+        aside.remove(&path.to_path_buf());
+        if force {
+            path.persist(target).map_err(|e| e.error)
+        } else {
+            path.persist_noclobber(target).map_err(|e| e.error)
+        }
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            aside().remove(&path.to_path_buf());
+        }
+    }
+}

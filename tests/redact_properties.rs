@@ -1,0 +1,159 @@
+//! What holds for every copy, on logs made of the pieces that logs, leaks and encodings have.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
+
+use plainsight::input::Selection;
+use plainsight::redact::{Options, Style, targets::Plan};
+use plainsight::rule::Severity;
+use plainsight::scan::Config;
+use plainsight::secret::Key;
+use plainsight::text::Coding;
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::OnceLock;
+
+fn config() -> &'static Config {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    CONFIG.get_or_init(|| Config {
+        key: Key::from_bytes(b"0123456789abcdef"),
+        jobs: 1,
+        ..Config::new().unwrap()
+    })
+}
+
+fn redact(log: &[u8], style: Style) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("a"), dir.path().join("b"));
+    std::fs::write(&from, log).unwrap();
+    let options = Options {
+        style,
+        min_severity: Severity::Info,
+        paranoid: false,
+        keep_mode: false,
+        force: false,
+        allow_partial: false,
+    };
+    let plan = Plan::new(&[from], &to, &Selection::default(), false).unwrap();
+    let summary = plainsight::redact::run(config(), &options, &plan, |_| ());
+    assert!(summary.proved, "{summary:?}\n{}", String::from_utf8_lossy(log));
+    std::fs::read(Path::new(&to)).unwrap()
+}
+
+fn encode(coding: u8, text: &str) -> String {
+    match coding {
+        0 => text.into(),
+        1 => text
+            .bytes()
+            .map(|b| {
+                if b.is_ascii_alphanumeric() {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02X}")
+                }
+            })
+            .collect(),
+        _ => text.bytes().map(|b| format!("%{b:02x}")).collect(),
+    }
+}
+
+/// 24 to 39 characters that are no words.
+fn secret(seed: u64) -> String {
+    let letters = b"bcdfghjkmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ23456789-_~";
+    let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
+    let mut next = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let inner: String = (0..20 + next(16))
+        .map(|_| letters[next(letters.len())] as char)
+        .collect();
+    format!("k7{inner}Q2")
+}
+
+/// A line: what stands around the credential, which is at `{}`.
+fn lines() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /x?a=1&token={}&b=%20 HTTP/1.1\" 200 1 \"-\" \"curl/8\"",
+        "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /a?u=https%3A%2F%2Fb.example%2F%3Ftoken%3D{} HTTP/1.1\" 200 1 \"-\" \"-\"",
+        "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 1 \"https://a.example/?access_token={}#x\" \"-\"",
+        "{\"time\":\"2026-01-01T00:00:00Z\",\"request\":\"GET \\/x?token={}\\u0026b=1\",\"n\":1.50}",
+        "some text with token={} in it, and \u{e9}",
+        "the value {} alone",
+        "nothing at all",
+        "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /static/{}/app.js HTTP/1.1\" 200 1 \"-\" \"curl/8\"",
+        "#Fields: date time cs-uri-stem cs-uri-query sc-status",
+        "2026-01-01 00:00:00 /a token={} 200",
+        "2026-01-01T00:00:00.1Z stdout P GET /x?token={}&z=",
+        "2026-01-01T00:00:00.1Z stdout F &a=1 HTTP/1.1",
+        "",
+    ]);
+    pieces.prop_map(String::from)
+}
+
+proptest! {
+    /// Planted credentials are gone in every form, everything else is as it was, and a copy's copy is the same.
+    #[test]
+    fn copies_hold_nothing_and_keep_the_rest(
+        parts in prop::collection::vec((lines(), 0usize..3, 0u8..2, prop::sample::select(vec!["\n", "\r\n"])), 1..12),
+        seeds in prop::collection::vec(any::<u64>(), 3),
+        end in any::<bool>(),
+    ) {
+        let secrets: Vec<String> = seeds.iter().map(|seed| secret(*seed)).collect();
+        let fill = |values: &dyn Fn(usize, u8) -> String| {
+            let mut log: String = parts.iter().map(|(l, n, c, end)| l.replace("{}", &values(*n, *c)) + end).collect();
+            if end {
+                log.truncate(log.trim_end().len());
+            }
+            log
+        };
+        let log = fill(&|n, c| encode(c, &secrets[n]));
+        let copy = redact(log.as_bytes(), Style::Mark);
+        // What is recognised somewhere is gone everywhere; what never is stays as it is, in every form.
+        let key = &config().key;
+        let known: Vec<bool> = secrets
+            .iter()
+            .map(|s| memchr::memmem::find(&copy, format!("PLAINSIGHT-{}", key.fingerprint(s.as_bytes())).as_bytes()).is_some())
+            .collect();
+        let want = fill(&|n, c| {
+            if known[n] {
+                format!("PLAINSIGHT-{}", key.fingerprint(secrets[n].as_bytes()))
+            } else {
+                encode(c, &secrets[n])
+            }
+        });
+        prop_assert_eq!(String::from_utf8_lossy(&copy), want);
+        // Under a name that rules know, it is recognised.
+        for (line, n, ..) in &parts {
+            if line.contains("token={}") && line.starts_with("192") {
+                prop_assert!(known[*n], "{:?}", line);
+            }
+        }
+        for (secret, _) in secrets.iter().zip(&known).filter(|(_, known)| **known) {
+            for text in [copy.clone(), Coding::Percent.decode(&copy).into_owned()] {
+                prop_assert!(memchr::memmem::find(&text, secret.as_bytes()).is_none());
+            }
+        }
+        prop_assert_eq!(redact(&copy, Style::Mark), copy);
+    }
+
+    /// Whatever the bytes: as many lines as before, and a copy's copy is the same.
+    #[test]
+    fn any_bytes_have_a_copy(
+        parts in prop::collection::vec(prop_oneof![
+            Just(&b"token="[..]), Just(&b"q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA"[..]), Just(&b"password="[..]), Just(&b"\n"[..]),
+            Just(&b"PLAINSIGHT-"[..]), Just(&b"0123456789abcdef"[..]), Just(&b"%"[..]), Just(&b"\xff\x00"[..]), Just(&b"&"[..]),
+            Just(&b"GET /x?"[..]), Just(&b"{\"token\":\""[..]), Just(&b"\"}"[..]), Just(&b" "[..]), Just(&b"https://jo:"[..]),
+            Just(&b"@a.example/"[..]), Just(&b"eyJ0b2tlbiI6InE5WnQ3TG1LMnZYOGJONGNSNnlXMXNEM2ZHNWhKMHBBIn0"[..]), Just(&b"state="[..]),
+            Just(&b"***"[..]), Just(&b"\\x22"[..]), Just(&b"%2525"[..]), Just(&b"AKIAQ3EGZ4YVT7UNHX2K"[..]),
+        ], 0..40),
+        style in prop::sample::select(vec![Style::Mark, Style::Mask, Style::Drop]),
+    ) {
+        let log = parts.concat();
+        let copy = redact(&log, style);
+        let lines = |b: &[u8]| b.iter().filter(|b| **b == b'\n').count();
+        prop_assert_eq!(lines(&copy), lines(&log));
+        prop_assert_eq!(redact(&copy, style), copy);
+    }
+}
