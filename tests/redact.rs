@@ -469,7 +469,7 @@ fn threads_change_nothing() {
 fn a_stream_is_rewritten_line_by_line() {
     let d = Dir::new();
     let key = d.key();
-    let mut child = command(&["--fingerprint-key-file", &key, "-", "-o", "-"])
+    let mut child = command(&["--fingerprint-key-file", &key, "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -506,6 +506,7 @@ fn nothing_is_written_where_something_would_be_lost() {
         let text = bad(&[&a, "--force", "-o", onto]);
         assert!(text.contains("is an input"), "{text}");
     }
+    assert!(bad(&[&a]).contains("-o FILE"));
     bad(&[&a, &b, "-o", "-"]);
     bad(&["-", &a, "-o", &out]);
     bad(&["-", "-o", &d.name("in")]);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   plainsight redact access.log -o clean.log
   plainsight redact --fingerprint-key-file key logs/ capture.har -o clean/
-  tail -F access.log | plainsight redact - -o - >> clean.log
+  tail -F access.log | plainsight redact - >> clean.log
 
 A credential becomes PLAINSIGHT- and 16 hexadecimal digits of its fingerprint, the same wherever it stood in this
 run, and in every run with the same key file. All other bytes stay as they are. A copy is put in place only after
@@ -28,9 +28,9 @@ pub struct Args {
     /// Files or folders; `-` is the standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The copy; a folder for several inputs, or one that exists. `-` is the standard output.
+    /// The copy; a folder for several inputs, or one that exists. `-` is the standard output, the default for `-`.
     #[arg(short, long, value_name = "OUT")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// What stands where a credential stood: mark, mask (stars) or drop (nothing).
     #[arg(long, value_name = "STYLE", default_value = "mark", value_parser = word::<Style>)]
     style: Style,
@@ -106,7 +106,13 @@ pub fn run(args: Args) -> Ending {
     {
         bail!("--summary names an input; name another file");
     }
-    let plan = Plan::new(&args.paths, &args.out, &selection, args.force)?;
+    let stream = args.paths.iter().all(|p| p.as_os_str() == "-");
+    let out = match args.out {
+        Some(out) => out,
+        None if stream => PathBuf::from("-"),
+        None => bail!("where the copies go is missing: -o FILE, or -o FOLDER for several"),
+    };
+    let plan = Plan::new(&args.paths, &out, &selection, args.force)?;
     if plan
         .targets
         .iter()

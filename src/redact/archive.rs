@@ -2,8 +2,8 @@
 //! is left out and said.
 
 use super::copy::Copier;
-use super::rewrite::Trouble;
 use super::spool::Spool;
+use super::tally::Trouble;
 use crate::report::model::Status;
 use std::io::{self, Read, Seek, Write};
 

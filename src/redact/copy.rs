@@ -2,9 +2,10 @@
 //! text is proved before it goes on; nothing goes on that was not read.
 
 use super::pass::{self, Rewritten};
-use super::rewrite::{Search, Tally, Tools, Trouble};
+use super::rewrite::{Search, Tools};
 use super::search::Searcher;
 use super::spool::Spool;
+use super::tally::{Tally, Trouble};
 use crate::format::sniff::HEAD;
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, decompress};

@@ -4,9 +4,10 @@
 
 use super::copy::{Copier, ROUNDS, stubborn};
 use super::edit::{View, apply};
-use super::rewrite::{Rewriter, Trouble};
+use super::rewrite::Rewriter;
 use super::search::Searcher;
 use super::style::Units;
+use super::tally::Trouble;
 use crate::format::document::{self, Kind};
 use crate::format::history;
 use crate::report::model::Status;

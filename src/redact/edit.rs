@@ -66,7 +66,8 @@ impl Pen<'_> {
             }
             self.replace(&e.span, &taken.pieces, e.fingerprint, view, &mut out);
         }
-        opaque.sort_by_key(|t| t.exposure.opaque.as_ref().map(|o| (o.start, o.end)));
+        let place = |e: &Exposure| (e.opaque.as_ref().map(|o| (o.start, o.end)), e.span.start);
+        opaque.sort_by_key(|t| place(&t.exposure));
         for group in opaque.chunk_by(|a, b| a.exposure.opaque == b.exposure.opaque) {
             let (Some(first), Some(span)) = (group.first(), group[0].exposure.opaque.as_ref()) else {
                 continue;
@@ -152,16 +153,20 @@ impl Pen<'_> {
         let coded = decode(outer, raw);
         let plain = coding_base64(&coded)?;
         let mut places: Vec<(Range<usize>, Fingerprint)> = Vec::new();
+        let width = self.units.width();
+        // They are in order: what stands before one is decoded once.
+        let (mut known, mut before) = (0, 0);
         for e in found {
             let inner = &e.chain[level + 1..];
             if inner.contains(&Coding::Base64) || e.chain[..level] != *outer {
                 return None;
             }
-            let width = self.units.width();
             // Offsets are those of the source, `raw` is decoded: in UTF-16 a unit of ASCII is two bytes.
             let at = |n: u64| n.checked_sub(start).map(|n| n as usize / width);
-            let before = decode(outer, raw.get(..at(e.span.start)?)?).len();
-            let through = decode(outer, raw.get(..at(e.span.end)?)?).len();
+            let (begin, end) = (at(e.span.start)?, at(e.span.end)?);
+            before += decode(outer, raw.get(known..begin)?).len();
+            known = begin;
+            let through = before + decode(outer, raw.get(begin..end)?).len();
             let (from, to) = (before / 4 * 3, (through.div_ceil(4) * 3).min(plain.len()));
             let place = (0..3)
                 .flat_map(|a| (0..3).map(move |b| (a, b)))
@@ -238,13 +243,14 @@ fn decode<'r>(chain: &[Coding], raw: &'r [u8]) -> Cow<'r, [u8]> {
     })
 }
 
-/// The parts of `span` that stand in pieces; all of it where there are none.
+/// The parts of `span` that stand in pieces, which are in order; all of it where there are none.
 fn inside<'p>(span: &'p Range<u64>, pieces: &'p [Range<u64>]) -> impl Iterator<Item = Range<u64>> + 'p {
     let whole = pieces.is_empty().then(|| span.clone());
-    let parts = pieces
+    let parts = pieces[pieces.partition_point(|p| p.end <= span.start)..]
         .iter()
+        .take_while(|p| p.start < span.end)
         .map(|p| p.start.max(span.start)..p.end.min(span.end));
-    whole.into_iter().chain(parts.filter(|p| p.start < p.end))
+    whole.into_iter().chain(parts)
 }
 
 /// In order; where two overlap, the first takes what both cover.

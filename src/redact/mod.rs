@@ -21,6 +21,7 @@ pub mod search;
 mod spool;
 pub mod style;
 mod summary;
+pub mod tally;
 pub mod targets;
 
 pub use style::Style;
@@ -37,10 +38,11 @@ use crate::rule::Severity;
 use crate::scan::Config;
 use aside::{Copy, Folders};
 use copy::Copier;
-use rewrite::{Tools, Trouble};
+use rewrite::Tools;
 use std::fs::Metadata;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use tally::Trouble;
 use targets::{Plan, Target};
 
 /// What a run is told beside the scanner's configuration.

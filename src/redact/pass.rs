@@ -2,9 +2,10 @@
 //! several threads take and one after the other writes; everything else is read front to back.
 
 use super::kept::Kept;
-use super::rewrite::{Flow, Rewriter, Search, Tally, Tools, Trouble};
+use super::rewrite::{Flow, Rewriter, Search, Tools};
 use super::search::Searcher;
 use super::style::Units;
+use super::tally::{Tally, Trouble};
 use crate::format::LineReader;
 use crate::format::sniff::{HEAD, sniff};
 use crate::input::lines::{READ, Run, Runs};

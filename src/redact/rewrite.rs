@@ -5,6 +5,7 @@ use super::edit::{Edit, Pen, View, apply};
 use super::kept::Kept;
 use super::search::{Match, Searcher};
 use super::style::{Style, Units};
+use super::tally::{Tally, Trouble};
 use crate::detect::prefilter::Prefilter;
 use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
@@ -12,8 +13,6 @@ use crate::input::lines::{OVERLAP, Run};
 use crate::rule::Severity;
 use crate::scan::{Config, Counts, Place, Reading, Taken, Worker};
 use crate::text::utf16_units;
-use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 
 /// How often a line is rewritten before it is given up: what one replacement uncovers the next removes.
@@ -34,63 +33,6 @@ pub struct Tools<'c> {
     pub min_severity: Severity,
     /// Whether HAR files lose all cookies, authorizing headers and bodies.
     pub paranoid: bool,
-}
-
-/// Why a copy cannot be given.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// A credential was left in a line, counted from 1.
-    #[error("line {0} still holds a credential after it was rewritten")]
-    Left(u64),
-    /// Where it was found, and what it is.
-    #[error("{0}")]
-    Refused(String),
-    /// The input could not be read.
-    #[error("could not be read to its end: {0}")]
-    Read(io::Error),
-    /// The copy could not be written.
-    #[error("the copy could not be written: {0}")]
-    Write(io::Error),
-}
-
-impl Trouble {
-    /// The same, said of a member of an archive.
-    pub fn of(self, name: &str) -> Trouble {
-        match self {
-            Trouble::Left(line) => Trouble::Refused(format!("{name}: line {line} still holds a credential")),
-            other => other,
-        }
-    }
-}
-
-/// What was replaced.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Exposures, by rule.
-    pub rules: BTreeMap<String, u64>,
-    /// Other places where a removed credential stood.
-    pub others: u64,
-    /// Lines of a stream that were withheld.
-    pub withheld: u64,
-    /// Values that were dropped unread, by what they were.
-    pub dropped: u64,
-}
-
-impl Tally {
-    /// Adds another's.
-    pub fn add(&mut self, other: Tally) {
-        for (rule, n) in other.rules {
-            *self.rules.entry(rule).or_default() += n;
-        }
-        self.others += other.others;
-        self.withheld += other.withheld;
-        self.dropped += other.dropped;
-    }
-
-    /// Places that were changed.
-    pub fn total(&self) -> u64 {
-        self.rules.values().sum::<u64>() + self.others + self.withheld + self.dropped
-    }
 }
 
 /// Where a source is being read.
@@ -437,27 +379,32 @@ impl<'c> Rewriter<'c> {
         out: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
         let index = |n: u64| (n.saturating_sub(view.offset) as usize).min(view.bytes.len());
-        let whole = |span: Range<u64>| {
-            let start = flow.units.line_start(view.bytes, index(span.start));
-            start..flow.units.line_end(view.bytes, index(span.end).max(start))
-        };
         // Pieces of one line are proved together.
         let joined = found
             .iter()
-            .filter_map(|t| Some(whole(t.pieces.first()?.start..t.pieces.last()?.end)));
-        let mut groups: Vec<Range<usize>> = edits
+            .filter_map(|t| Some(t.pieces.first()?.start..t.pieces.last()?.end));
+        let mut spans: Vec<Range<usize>> = edits
             .iter()
-            .map(|e| whole(e.span.clone()))
+            .map(|e| e.span.clone())
             .chain(joined)
+            .map(|span| index(span.start)..index(span.end))
             .collect();
-        groups.sort_by_key(|g| g.start);
-        groups.dedup_by(|b, a| {
-            let same = b.start <= a.end;
-            if same {
-                a.end = a.end.max(b.end);
+        spans.sort_by_key(|s| (s.start, s.end));
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for span in spans {
+            match groups.last_mut() {
+                // Its line was looked for already: a line may have very many.
+                Some(last) if span.start <= last.end => {
+                    if span.end > last.end {
+                        last.end = flow.units.line_end(view.bytes, span.end);
+                    }
+                }
+                _ => {
+                    let start = flow.units.line_start(view.bytes, span.start);
+                    groups.push(start..flow.units.line_end(view.bytes, span.end));
+                }
             }
-            same
-        });
+        }
         let mut at = 0;
         let mut rest = edits;
         for group in groups {

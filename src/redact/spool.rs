@@ -1,7 +1,7 @@
 //! Where a text that has to be proved before it goes on is kept meanwhile: in a file without a name, compressed
 //! lightly, so that a small input that unpacks to a very large one does not fill the disk.
 
-use super::rewrite::Trouble;
+use super::tally::Trouble;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;

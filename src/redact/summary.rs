@@ -1,8 +1,8 @@
 //! What came of a run, for people and programs. It tells rules, files and numbers; nothing of the credentials.
 
 use super::copy::Problem;
-use super::rewrite::Tally;
 use super::style::Style;
+use super::tally::Tally;
 use super::{Options, safe};
 use crate::report::model::Status;
 use crate::scan::Config;

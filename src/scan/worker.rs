@@ -99,7 +99,7 @@ pub struct Taken {
     /// The exposure.
     pub exposure: Exposure,
     /// Where the pieces of its line stand in the source; empty where the line was not cut.
-    pub pieces: Vec<Range<u64>>,
+    pub pieces: Arc<[Range<u64>]>,
     /// The line in its block, from 1; the entry or row where there are no lines.
     pub line: u64,
 }
@@ -115,6 +115,8 @@ pub struct Worker<'c> {
     pub events: Option<Vec<Event>>,
     /// What redaction wants instead of findings: every exposure. None where findings are made.
     pub taken: Option<Vec<Taken>>,
+    /// Where the pieces of the line at hand stand.
+    joined: Arc<[Range<u64>]>,
     candidates: Vec<usize>,
     exposures: Vec<Exposure>,
     masks: Vec<Range<u64>>,
@@ -137,6 +139,7 @@ impl<'c> Worker<'c> {
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
             taken: None,
+            joined: Arc::default(),
             candidates: Vec::new(),
             exposures: Vec::new(),
             masks: Vec::new(),
@@ -364,7 +367,11 @@ impl<'c> Worker<'c> {
         let base = Base::Joined { pieces: &pieces };
         let text = Text::new(&joined, &base);
         let line = counts.lines;
+        if self.taken.is_some() {
+            self.joined = text.pieces().into();
+        }
         self.text(text, text, place, &mut state.reader, line, counts, None);
+        self.joined = Arc::default();
     }
 
     /// A window of a line: what begins in `own` counts.
@@ -498,7 +505,11 @@ impl<'c> Worker<'c> {
         if let Some(taken) = &mut self.taken {
             taken.push(Taken {
                 exposure: e.clone(),
-                pieces: line.pieces(),
+                pieces: if self.joined.is_empty() {
+                    line.pieces().into()
+                } else {
+                    self.joined.clone()
+                },
                 line: match position {
                     Position::Line(n) | Position::Entry(n) => n,
                     Position::Row(n) => n.unsigned_abs(),
