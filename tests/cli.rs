@@ -339,3 +339,21 @@ fn the_servers_own_format_string_is_taken() {
         bad.status.code() == Some(2) && String::from_utf8_lossy(&bad.stderr).contains("cannot be told apart")
     );
 }
+
+#[test]
+fn the_last_piece_of_a_cut_line_is_scanned_though_its_end_never_came() {
+    let d = Dir::new();
+    let mut log = String::new();
+    for n in 0..3 {
+        log += &format!("2026-01-01T00:00:00.6Z stdout F {}", leak(n));
+    }
+    log += &format!("2026-01-01T00:00:01.6Z stdout P {}", leak(3));
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(log.as_bytes()).unwrap();
+    for path in [d.file("a.log", &log), d.file("a.log.gz", gz.finish().unwrap())] {
+        let report = json(&[text(&path)]);
+        assert_eq!(report["summary"]["exposures"], 4, "{}", path.display());
+        let evidence = report["findings"][0]["evidence"].as_array().unwrap();
+        assert_eq!(evidence[3]["line"], 4);
+    }
+}

@@ -133,6 +133,7 @@ impl<'c> Shared<'c, '_> {
                 true
             },
         );
+        worker.flush(&place, &mut state, &mut counts);
         *buffer = runs.into_buffer();
         if let Err(e) = result {
             member.fail(

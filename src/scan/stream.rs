@@ -344,6 +344,20 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             },
         );
         *self.buffer = runs.into_buffer();
+        // The last piece of a line may never have come.
+        let place = Place {
+            block: self.units - first,
+            ..member.place.clone()
+        };
+        let mut counts = Counts::default();
+        self.worker.flush(&place, &mut state, &mut counts);
+        shared
+            .progress
+            .exposures
+            .fetch_add(counts.exposures, Ordering::Relaxed);
+        member.add(place.block, 0, counts);
+        shared.submit(self.order, self.units, self.worker.take_unit(0));
+        self.units += 1;
         if let Err(e) = result {
             let how = if shared.config.stop.asked().is_some() {
                 "was not read to its end"
