@@ -4,6 +4,7 @@
 use crate::record::{Field, Surface};
 use crate::rule::{Category, RuleSpec};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 crate::record::words! {
     /// What kind of step it is; steps are taken in this order.
@@ -36,12 +37,12 @@ struct When {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advice {
-    id: String,
+    id: Arc<str>,
     kind: Step,
-    title: String,
-    text: String,
+    title: Arc<str>,
+    text: Arc<str>,
     #[serde(default)]
-    snippet: Option<String>,
+    snippet: Option<Arc<str>>,
     #[serde(default)]
     when: Option<When>,
 }
@@ -50,15 +51,15 @@ struct Advice {
 #[derive(Clone, Debug, Serialize)]
 pub struct Given {
     /// Its id.
-    pub id: String,
+    pub id: Arc<str>,
     /// Kind of step.
     pub kind: Step,
     /// One line.
-    pub title: String,
+    pub title: Arc<str>,
     /// What to do.
-    pub text: String,
+    pub text: Arc<str>,
     /// What to paste.
-    pub snippet: Option<String>,
+    pub snippet: Option<Arc<str>>,
 }
 
 /// All advice.
@@ -94,15 +95,15 @@ impl Book {
 
     /// Whether there is advice of that id.
     pub fn has(&self, id: &str) -> bool {
-        self.0.iter().any(|a| a.id == id)
+        self.0.iter().any(|a| *a.id == *id)
     }
 
     /// Title and text of advice, as it stands.
     pub fn plain(&self, id: &str) -> Option<(&str, &str)> {
         self.0
             .iter()
-            .find(|a| a.id == id)
-            .map(|a| (a.title.as_str(), a.text.as_str()))
+            .find(|a| *a.id == *id)
+            .map(|a| (&*a.title, &*a.text))
     }
 
     /// The steps for a finding, in the order in which to take them.
@@ -111,9 +112,10 @@ impl Book {
             .rule
             .advice
             .iter()
-            .filter_map(|id| self.0.iter().find(|a| a.id == *id));
+            .filter_map(|id| self.0.iter().find(|a| *a.id == **id));
         let placed = self.0.iter().filter(|a| {
-            !case.rule.advice.contains(&a.id) && a.when.as_ref().is_some_and(|w| applies(w, case))
+            !case.rule.advice.iter().any(|id| **id == *a.id)
+                && a.when.as_ref().is_some_and(|w| applies(w, case))
         });
         let mut all: Vec<&Advice> = named.chain(placed).collect();
         all.sort_by_key(|a| a.kind); // stable: the rule's own order stays within a step
@@ -123,7 +125,7 @@ impl Book {
                 kind: a.kind,
                 title: fill(&a.title, case),
                 text: fill(&a.text, case),
-                snippet: a.snippet.as_deref().map(|s| fill(s, case)),
+                snippet: a.snippet.as_ref().map(|s| fill(s, case)),
             })
             .collect()
     }
@@ -142,9 +144,9 @@ fn applies(when: &When, case: &Case) -> bool {
 
 /// Fills the placeholders. A value that a shell or a config file could misread is not filled in: logs are
 /// attacker-written, and snippets are pasted.
-fn fill(text: &str, case: &Case) -> String {
+fn fill(text: &Arc<str>, case: &Case) -> Arc<str> {
     if !text.contains('{') {
-        return text.to_string();
+        return text.clone();
     }
     let plain = |s: &str| {
         !s.is_empty()
@@ -157,17 +159,36 @@ fn fill(text: &str, case: &Case) -> String {
             && s.chars()
                 .all(|c| c.is_ascii_alphanumeric() || "._:-/{}~".contains(c))
     };
-    let or = |s: Option<&str>, default: &str, ok: &dyn Fn(&str) -> bool| {
-        s.filter(|s| ok(s)).unwrap_or(default).to_string()
+    let value = |placeholder: &str| match placeholder {
+        "name" => Some(Some(case.name).filter(|s| plain(s)).unwrap_or("NAME")),
+        "host" => Some(case.host.filter(|s| plain(s)).unwrap_or("HOST")),
+        "route" => Some(case.route.filter(|s| route_ok(s)).unwrap_or("PATH")),
+        "field" => Some(case.field.as_str()),
+        "server" => {
+            let first = case.servers.first().map(String::as_str);
+            Some(first.filter(|s| plain(s)).unwrap_or("server"))
+        }
+        _ => None,
     };
-    text.replace("{name}", &or(Some(case.name), "NAME", &plain))
-        .replace("{host}", &or(case.host, "HOST", &plain))
-        .replace("{route}", &or(case.route, "PATH", &route_ok))
-        .replace("{field}", case.field.as_str())
-        .replace(
-            "{server}",
-            &or(case.servers.first().map(String::as_str), "server", &plain),
-        )
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = &**text;
+    while let Some(open) = rest.find('{') {
+        let (before, from) = rest.split_at(open);
+        out.push_str(before);
+        let close = from.find('}').unwrap_or_default();
+        match from.get(1..close).and_then(value) {
+            Some(value) => {
+                out.push_str(value);
+                rest = &from[close + 1..];
+            }
+            None => {
+                out.push('{');
+                rest = &from[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 #[cfg(test)]
@@ -209,7 +230,7 @@ mod tests {
             servers: &servers,
         };
         let given = Book::builtin().unwrap().advise(&case);
-        assert!(given.iter().any(|g| g.id == "mask-nginx") && !given.iter().any(|g| g.id == "mask-iis"));
+        assert!(given.iter().any(|g| &*g.id == "mask-nginx") && !given.iter().any(|g| &*g.id == "mask-iis"));
         assert!(given.iter().any(|g| {
             g.snippet
                 .as_deref()

@@ -2,7 +2,6 @@
 //! fit one stretch the most specific stands. The prefilter, which spares most lines all of this, is here too.
 
 mod free;
-mod literals;
 pub mod liveness;
 mod markup;
 mod name;

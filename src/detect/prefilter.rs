@@ -10,9 +10,9 @@
 //! Every one of them stands in the line as raw bytes, however deep the value is nested, because percent, JSON
 //! and log escapes leave letters and digits alone; where they do not (`%70assword`) the name is decoded here.
 
-use super::literals::Literals;
 use super::name::{MAX_NAME, fold, is_name_byte};
 use crate::rule::RuleSet;
+use crate::text::packed::{Packed, Syntax, Visit};
 
 /// How far before `@` a userinfo may begin, in raw bytes. The walk takes no longer one.
 pub const MAX_USERINFO: usize = 1024;
@@ -24,8 +24,28 @@ const NAME_WINDOW: usize = MAX_NAME * 4;
 pub struct Prefilter<'r> {
     rules: &'r RuleSet,
     tails: Box<[u64; 512]>,
-    literals: Literals,
+    packed: Packed,
 }
+
+/// A place in a line that has to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Where it stands in the block.
+    pub at: usize,
+    /// How many lines of the block end before it.
+    pub lines: usize,
+}
+
+/// What the prefilter looks at beside `=` and literals. The tables may let a little more through.
+const SYNTAX: [Syntax; 7] = [
+    [b"%", b"2", b"25", b""],     // %22, and %25 before any of them
+    [b"%", b"34", b"0DdFf", b""], // %3D, %3F, %40
+    [b"\\", b"ux", b"", b""],     // the same in JSON and in Apache's and nginx's escapes
+    [b"\"", b":", b"", b""],      // a JSON key
+    [b"\"", b" ", b":", b""],
+    [b"@", b"", b"", b""],
+    [b"?", b"eW", b"3wy", b"0AJost"], // base64 of JSON as a whole query
+];
 
 /// Classes of bytes in names: letters 1 to 26, all digits 27, separators 28, everything else 0.
 const CLASS: [u8; 256] = {
@@ -51,6 +71,14 @@ fn key(a: u8, b: u8, c: u8) -> usize {
         | usize::from(CLASS[c as usize])
 }
 
+/// Whether one of eight bytes is `byte` (Hacker's Delight, 6-1).
+#[inline(always)]
+fn has(bytes: u64, byte: u8) -> bool {
+    const LOW: u64 = u64::from_le_bytes([1; 8]);
+    let zeros = bytes ^ (LOW * byte as u64);
+    zeros.wrapping_sub(LOW) & !zeros & (LOW << 7) != 0
+}
+
 impl<'r> Prefilter<'r> {
     /// Compiles it from the rules and from literals that formats ask for.
     pub fn new(rules: &'r RuleSet, triggers: &[&str]) -> Self {
@@ -74,40 +102,44 @@ impl<'r> Prefilter<'r> {
         Prefilter {
             rules,
             tails,
-            literals: Literals::new(&patterns),
+            packed: Packed::new(&SYNTAX, &patterns),
         }
     }
 
-    /// Appends to `out` a position in each line of `block` that has to be read; positions are in no order, and
-    /// a line may have several. The block is a run of whole lines.
-    pub fn candidates(&self, block: &[u8], out: &mut Vec<usize>) {
-        out.extend(
-            memchr::memchr_iter(b'=', block)
-                .filter(|&at| self.named_before(block, at) || base64_json(&block[at + 1..])),
-        );
-        out.extend(memchr::memchr2_iter(b'%', b'\\', block).filter(|&at| self.escape(block, at)));
-        let seen = |at: usize| {
-            if block[at] == b'@' {
-                userinfo_before(block, at)
-            } else {
-                base64_json(&block[at + 1..])
-            }
-        };
-        out.extend(memchr::memchr2_iter(b'@', b'?', block).filter(|&at| seen(at)));
-        for key in [&b"\":"[..], b"\" :"] {
-            let hits = memchr::memmem::find_iter(block, key);
-            out.extend(hits.filter(|&at| {
+    /// Appends to `out` a place in each line of `block` that has to be read, and gives the number of newlines;
+    /// places are in no order, and a line may have several. The block is a run of whole lines.
+    pub fn candidates(&self, block: &[u8], out: &mut Vec<Candidate>) -> usize {
+        self.packed.each(
+            block,
+            &mut Sieve {
+                prefilter: self,
+                block,
+                out,
+            },
+        )
+    }
+
+    /// Whether the syntax at `at` has before or after it what makes the line worth reading.
+    fn speaks(&self, block: &[u8], at: usize) -> bool {
+        let after = &block[at + 1..];
+        match block[at] {
+            b'@' => userinfo_before(block, at),
+            b'?' => base64_json(after),
+            b'"' => {
+                let value = match after {
+                    [b':', value @ ..] | [b' ', b':', value @ ..] => value,
+                    _ => return false,
+                };
                 let quoted = usize::from(at > 0 && block[at - 1] == b'\\');
-                let value = &block[at + key.len()..];
                 let begin = value
                     .iter()
                     .take(5)
                     .position(|b| !b" [\"\\".contains(b))
                     .unwrap_or(0);
                 self.named_before(block, at - quoted) || base64_json(&value[begin..])
-            }));
+            }
+            _ => self.escape(block, at),
         }
-        self.literals.each(block, |start, _| out.push(start));
     }
 
     /// Whether the `%` or `\\` at `at` begins an encoded `=`, an encoded quote with a colon after it, an encoded
@@ -144,19 +176,30 @@ impl<'r> Prefilter<'r> {
     }
 
     /// Whether a name that rules know ends before `at`.
+    #[inline(always)] // asked for every `=`
     fn named_before(&self, block: &[u8], at: usize) -> bool {
-        let get = |n: usize| at.checked_sub(n).map_or(b' ', |i| block[i]);
-        let (a, b, c) = (get(3), get(2), get(1));
-        let k = key(a, b, c);
+        let (before, farther) = match block[..at].last_chunk::<9>() {
+            Some([farther, before @ ..]) => (u64::from_le_bytes(*before), *farther),
+            None => {
+                let mut padded = [b' '; 8];
+                let n = at.min(8);
+                padded[8 - n..].copy_from_slice(&block[at - n..at]);
+                (u64::from_le_bytes(padded), b' ')
+            }
+        };
+        let last = (before >> 56) as u8;
+        let k = key((before >> 40) as u8, (before >> 48) as u8, last);
         let plain = self.tails[k / 64] & (1 << (k % 64)) != 0;
-        if !plain
-            && c != b']'
-            && !block[at.saturating_sub(9)..at]
-                .iter()
-                .any(|&b| b == b'%' || b == b'\\')
-        {
+        // An escape among the last three letters, at most thrice encoded, has its first byte in these nine.
+        let escaped = || has(before, b'%') || has(before, b'\\') || farther == b'%' || farther == b'\\';
+        if !plain && last != b']' && !escaped() {
             return false;
         }
+        self.name_before(block, at)
+    }
+
+    #[inline(never)]
+    fn name_before(&self, block: &[u8], at: usize) -> bool {
         let from = at.saturating_sub(NAME_WINDOW);
         let window = &block[from..at];
         let begin = window
@@ -192,6 +235,32 @@ impl<'r> Prefilter<'r> {
         }
         let folded = &folded[..region.len()];
         !self.rules.named(folded).is_empty() || folded.starts_with(b"aspsessionid")
+    }
+}
+
+/// Keeps the places that make a line worth reading.
+struct Sieve<'a, 'r> {
+    prefilter: &'a Prefilter<'r>,
+    block: &'a [u8],
+    out: &'a mut Vec<Candidate>,
+}
+
+impl Visit for Sieve<'_, '_> {
+    #[inline(always)]
+    fn equals(&mut self, at: usize, lines: usize) {
+        if self.prefilter.named_before(self.block, at) || base64_json(&self.block[at + 1..]) {
+            self.out.push(Candidate { at, lines });
+        }
+    }
+
+    fn syntax(&mut self, at: usize, lines: usize) {
+        if self.prefilter.speaks(self.block, at) {
+            self.out.push(Candidate { at, lines });
+        }
+    }
+
+    fn literal(&mut self, start: usize, lines: usize, _: usize) {
+        self.out.push(Candidate { at: start, lines });
     }
 }
 

@@ -25,7 +25,7 @@ const COLUMNS: &[Column] = &[
     ("valid_until", |f| time(f.liveness.until)),
     ("leaked_to", |f| f.leaked_to.join(" ")),
     ("next_step", |f| {
-        words::first_step(f).map_or(String::new(), |s| s.title.clone())
+        words::first_step(f).map_or(String::new(), |s| s.title.to_string())
     }),
     ("confidence", |f| f.confidence.to_string()),
     ("category", |f| f.category.to_string()),

@@ -4,9 +4,10 @@
 use super::load::LoadError;
 use super::model::{Grade, RuleSpec};
 use crate::record::{Field, Part, Surface};
-use aho_corasick::{AhoCorasick, MatchKind};
+use crate::text::packed::{Packed, Visit};
 use regex::bytes::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 /// How specific a match is; where matches overlap, the greater wins.
@@ -96,6 +97,34 @@ impl KeywordSet {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.0 == [0; 4]
+    }
+}
+
+/// FNV-1a: names are short, asked for by the million, and what is in the table comes from rules alone, so that
+/// nobody who writes logs can make chains in it.
+struct NameHasher(u64);
+
+type Fnv = BuildHasherDefault<NameHasher>;
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        NameHasher(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x0100_0000_01B3);
     }
 }
 
@@ -248,15 +277,29 @@ impl Compiled {
 pub struct RuleSet {
     /// In order of their ids.
     pub rules: Vec<Compiled>,
-    names: HashMap<Box<[u8]>, Vec<u16>>,
+    names: HashMap<Box<[u8]>, Vec<u16>, Fnv>,
     /// Rules with a shape.
     pub shapes: Vec<u16>,
     /// Rules with an expression over paths.
     pub paths: Vec<u16>,
     literals: Vec<Box<[u8]>>,
     literal_of: Vec<u16>,
-    searcher: OnceLock<Option<AhoCorasick>>,
+    searcher: OnceLock<Packed>,
     digest: String,
+}
+
+/// Notes which literals stand in a text.
+struct Keywords<'r> {
+    rules: &'r RuleSet,
+    set: KeywordSet,
+}
+
+impl Visit for Keywords<'_> {
+    fn equals(&mut self, _: usize, _: usize) {}
+    fn syntax(&mut self, _: usize, _: usize) {}
+    fn literal(&mut self, _: usize, _: usize, literal: usize) {
+        self.set.insert(usize::from(self.rules.literal_of[literal]));
+    }
 }
 
 impl RuleSet {
@@ -287,7 +330,7 @@ impl RuleSet {
         }
         let mut set = RuleSet {
             rules,
-            names: HashMap::new(),
+            names: HashMap::default(),
             shapes: Vec::new(),
             paths: Vec::new(),
             literals: Vec::new(),
@@ -364,19 +407,14 @@ impl RuleSet {
 
     /// Which literals stand in `text`.
     pub fn keywords_in(&self, text: &[u8]) -> KeywordSet {
-        let mut set = KeywordSet::default();
-        let searcher = self.searcher.get_or_init(|| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .build(&self.literals)
-                .ok()
-        });
-        if let Some(searcher) = searcher {
-            for m in searcher.find_overlapping_iter(text) {
-                set.insert(usize::from(self.literal_of[m.pattern().as_usize()]));
-            }
-        }
-        set
+        let literals = || self.literals.iter().map(|l| &**l).collect::<Vec<_>>();
+        let searcher = self.searcher.get_or_init(|| Packed::new(&[], &literals()));
+        let mut found = Keywords {
+            rules: self,
+            set: KeywordSet::default(),
+        };
+        searcher.each(text, &mut found);
+        found.set
     }
 
     /// The rule with this id or, formerly, this id.

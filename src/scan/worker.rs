@@ -3,7 +3,7 @@
 
 use super::Config;
 use super::events::{Event, Unit};
-use crate::detect::prefilter::Prefilter;
+use crate::detect::prefilter::{Candidate, Prefilter};
 use crate::detect::{Detector, Exposure};
 use crate::finding::{Aggregate, Evidence, Position, Sighting};
 use crate::format::{Kind, LineReader};
@@ -117,7 +117,7 @@ pub struct Worker<'c> {
     pub taken: Option<Vec<Taken>>,
     /// Where the pieces of the line at hand stand.
     joined: Arc<[Range<u64>]>,
-    candidates: Vec<usize>,
+    candidates: Vec<Candidate>,
     exposures: Vec<Exposure>,
     masks: Vec<Range<u64>>,
     every_line: bool,
@@ -250,19 +250,17 @@ impl<'c> Worker<'c> {
     ) {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
-        self.prefilter.candidates(bytes, &mut candidates);
-        candidates.sort_unstable();
-        let mut at = 0; // start of the first line that has not been counted
-        let mut next = candidates.iter().copied();
-        let mut candidate = next.next();
-        while let Some(hit) = candidate {
-            if hit < at {
-                candidate = next.next();
+        let newlines = self.prefilter.candidates(bytes, &mut candidates);
+        candidates.sort_unstable_by_key(|c| c.at);
+        let before = counts.lines;
+        let mut at = 0; // start of the first line that has not been looked at
+        for candidate in &candidates {
+            if candidate.at < at {
                 continue;
             }
-            let start = memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |n| at + n + 1);
-            counts.lines += memchr::memchr_iter(b'\n', &bytes[at..start]).count() as u64 + 1;
-            let end = memchr::memchr(b'\n', &bytes[hit..]).map_or(bytes.len(), |n| hit + n);
+            let start = memchr::memrchr(b'\n', &bytes[at..candidate.at]).map_or(at, |n| at + n + 1);
+            counts.lines = before + candidate.lines as u64 + 1;
+            let end = memchr::memchr(b'\n', &bytes[candidate.at..]).map_or(bytes.len(), |n| candidate.at + n);
             self.line(offset, start, end, bytes, place, state, counts);
             at = (end + 1).min(bytes.len());
             // Headers and cut lines change how what follows is read.
@@ -286,9 +284,7 @@ impl<'c> Worker<'c> {
                 at = (end + 1).min(bytes.len());
             }
         }
-        let rest = &bytes[at..];
-        counts.lines += memchr::memchr_iter(b'\n', rest).count() as u64
-            + u64::from(rest.last().is_some_and(|&b| b != b'\n'));
+        counts.lines = before + newlines as u64 + u64::from(bytes.last().is_some_and(|&b| b != b'\n'));
         self.candidates = candidates;
     }
 

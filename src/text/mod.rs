@@ -4,6 +4,7 @@
 mod coding;
 pub mod json;
 pub mod nearest;
+pub mod packed;
 pub mod shape;
 
 pub use coding::Coding;

@@ -1,0 +1,404 @@
+//! One pass over a block by vectors of bytes: newlines are counted, every `=` is seen, and every place where
+//! four bytes fit a window, a small pattern of syntax (`%3D`, `":`, `@`) or four bytes out of a literal.
+//!
+//! A window is told as Teddy does it: twenty-four buckets, for each of a window's four positions two tables by the
+//! nibbles of the byte there; a place fits a bucket when all eight look-ups agree. Literals go to buckets, each
+//! by those of its bytes, that make a chance hit least likely in logs; what remains is looked up by its four
+//! bytes. The cost hardly depends on how many literals there are.
+
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x32};
+
+/// Bytes of a window, and the least length of a literal.
+pub const WINDOW: usize = 4;
+
+/// Tables that stand side by side: eight buckets, a bit each.
+const GROUPS: usize = 3;
+const BUCKETS: usize = 8 * GROUPS;
+
+/// Bytes that are looked at in one step, and those that a step reads: its last window reaches beyond.
+const STEP: usize = 64;
+const REACH: usize = STEP + WINDOW - 1;
+
+/// Bits of the table of literals' windows; its 4 KiB stay in the processor's first cache.
+const BITS: u32 = 15;
+
+/// How often each ASCII byte stands in logs, of 10,000: means over generated access logs, a map service's with
+/// percent-encoding everywhere among them, and real ones of some thirty formats.
+#[rustfmt::skip]
+const FREQUENCY: [u16; 128] = [
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 19, 70, 1, 1, 12, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    893, 1, 355, 5, 1, 20, 22, 1, 41, 41, 2, 60, 88, 179, 329, 312,
+    544, 388, 342, 177, 146, 165, 166, 119, 114, 102, 228, 38, 11, 43, 11, 30,
+    2, 52, 14, 45, 24, 61, 17, 59, 53, 27, 23, 38, 36, 81, 20, 35,
+    58, 5, 29, 74, 127, 18, 12, 34, 23, 5, 5, 28, 9, 28, 1, 60,
+    4, 300, 90, 183, 102, 451, 87, 79, 98, 279, 14, 61, 203, 126, 217, 277,
+    161, 15, 205, 215, 284, 100, 51, 48, 47, 30, 38, 17, 20, 17, 1, 1,
+];
+
+/// Sums of `FREQUENCY` by the high nibble of bytes and a set of low ones, whose halves are told apart.
+const SUMS: [[[u16; 256]; 2]; 8] = {
+    let mut sums = [[[0; 256]; 2]; 8];
+    let mut n = 0;
+    while n < 8 * 2 * 256 {
+        let (high, half, set) = (n / 512, n / 256 % 2, n % 256);
+        let mut low = 0;
+        while low < 8 {
+            if set >> low & 1 != 0 {
+                sums[high][half][set] += FREQUENCY[high * 16 + half * 8 + low];
+            }
+            low += 1;
+        }
+        n += 1;
+    }
+    sums
+};
+
+/// A pattern of syntax: what may stand at each position; empty stands for any byte.
+pub type Syntax = [&'static [u8]; WINDOW];
+
+/// Told what a pass finds. Lines are those that end before the place.
+pub trait Visit {
+    /// An `=`.
+    fn equals(&mut self, at: usize, lines: usize);
+    /// A pattern of syntax, perhaps: the tables may tell more than they were given.
+    fn syntax(&mut self, at: usize, lines: usize);
+    /// A literal, told by its number.
+    fn literal(&mut self, start: usize, lines: usize, literal: usize);
+}
+
+/// The searcher.
+#[derive(Debug)]
+pub struct Packed {
+    level: Level,
+    low: Tables,
+    high: Tables,
+    syntax: [bool; 256],
+    table: Box<[u8; 1 << (BITS - 3)]>,
+    /// Windows of literals with the literal's number and the window's place in it, sorted.
+    windows: Vec<(u32, u16, u8)>,
+    literals: Vec<Box<[u8]>>,
+}
+
+type Tables = [[[u8; 16]; WINDOW]; GROUPS];
+
+/// The nibbles that a bucket admits at one position, and how often bytes of them stand in logs.
+#[derive(Clone, Copy, Default)]
+struct Nibbles {
+    low: u16,
+    high: u16,
+    share: f32,
+}
+
+impl Nibbles {
+    fn with(self, byte: u8) -> Nibbles {
+        let (low, high) = (self.low | 1 << (byte & 15), self.high | 1 << (byte >> 4));
+        if (low, high) == (self.low, self.high) {
+            return self;
+        }
+        let shares = (0..8)
+            .filter(|n| high >> n & 1 != 0)
+            .map(|n| SUMS[n][0][usize::from(low & 255)] + SUMS[n][1][usize::from(low >> 8)]);
+        Nibbles {
+            low,
+            high,
+            share: f32::from(shares.sum::<u16>()) / 10_000.0,
+        }
+    }
+}
+
+/// What a bucket admits.
+#[derive(Clone, Copy, Default)]
+struct Bucket([Nibbles; WINDOW]);
+
+impl Bucket {
+    fn with(&self, window: &[u8]) -> Bucket {
+        let mut out = *self;
+        for (nibbles, &byte) in out.0.iter_mut().zip(window) {
+            *nibbles = nibbles.with(byte);
+        }
+        out
+    }
+
+    fn share(&self) -> f32 {
+        self.0.iter().map(|n| n.share).product()
+    }
+}
+
+fn slot(window: u32) -> usize {
+    (window.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
+}
+
+fn window_of(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk().map(|w| u32::from_le_bytes(*w))
+}
+
+impl Packed {
+    /// A searcher for patterns of syntax, a bucket each, and `literals`; those that are too short
+    /// for a window or have a newline, which no line has, are left out.
+    pub fn new(syntax: &[Syntax], literals: &[&[u8]]) -> Packed {
+        let mut buckets = [Bucket::default(); BUCKETS];
+        let mut out = Packed {
+            level: Level::new(),
+            low: [[[0; 16]; WINDOW]; GROUPS],
+            high: [[[0; 16]; WINDOW]; GROUPS],
+            syntax: [false; 256],
+            table: Box::new([0; 1 << (BITS - 3)]),
+            windows: Vec::new(),
+            literals: literals.iter().map(|l| (*l).into()).collect(),
+        };
+        let (fixed, free) = buckets.split_at_mut(syntax.len().min(BUCKETS - 1));
+        for (bucket, pattern) in fixed.iter_mut().zip(syntax) {
+            for (nibbles, bytes) in bucket.0.iter_mut().zip(pattern) {
+                *nibbles = bytes.iter().fold(Nibbles::default(), |n, b| n.with(*b));
+                if bytes.is_empty() {
+                    (nibbles.low, nibbles.high) = (u16::MAX, u16::MAX);
+                }
+            }
+            for byte in pattern[0] {
+                out.syntax[usize::from(*byte)] = true;
+            }
+        }
+        // Those that are likeliest to be hit by chance choose first.
+        let alone = |literal: &[u8]| {
+            let shares = literal.windows(WINDOW).map(|w| Bucket::default().with(w).share());
+            shares.fold(1.0, f32::min)
+        };
+        let mut order: Vec<(f32, usize)> = literals
+            .iter()
+            .enumerate()
+            .filter(|(_, l)| l.len() >= WINDOW && !l.contains(&b'\n'))
+            .map(|(n, l)| (alone(l), n))
+            .collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, n) in order {
+            let mut best = (f32::MAX, 0, 0, Bucket::default());
+            for (at, window) in literals[n].windows(WINDOW).enumerate().take(usize::from(u8::MAX)) {
+                for (k, bucket) in free.iter().enumerate() {
+                    let grown = bucket.with(window);
+                    let cost = grown.share() - bucket.share();
+                    if cost < best.0 {
+                        best = (cost, at, k, grown);
+                    }
+                }
+            }
+            let (_, at, k, grown) = best;
+            free[k] = grown;
+            if let Some(window) = window_of(&literals[n][at..]) {
+                out.table[slot(window) >> 3] |= 1 << (slot(window) & 7);
+                out.windows.push((window, n as u16, at as u8));
+            }
+        }
+        out.windows.sort_unstable();
+        for (k, bucket) in buckets.iter().enumerate() {
+            for (position, nibbles) in bucket.0.iter().enumerate() {
+                for nibble in 0..16 {
+                    let bit = 1 << (k % 8);
+                    if nibbles.low >> nibble & 1 != 0 {
+                        out.low[k / 8][position][nibble] |= bit;
+                    }
+                    if nibbles.high >> nibble & 1 != 0 {
+                        out.high[k / 8][position][nibble] |= bit;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Visits what stands in `block`; gives the number of its newlines. Places come in order of 64 bytes, in
+    /// them in no order.
+    pub fn each(&self, block: &[u8], visit: &mut impl Visit) -> usize {
+        dispatch!(self.level, simd => pass(simd, self, block, visit))
+    }
+
+    /// Four bytes at `at` that may be a window.
+    #[inline(always)]
+    fn window(&self, block: &[u8], at: usize, lines: usize, visit: &mut impl Visit) {
+        if self.syntax[usize::from(block[at])] {
+            visit.syntax(at, lines);
+        }
+        if let Some(window) = block.get(at..).and_then(window_of)
+            && self.table[slot(window) >> 3] >> (slot(window) & 7) & 1 != 0
+        {
+            self.verify(block, at, window, lines, visit);
+        }
+    }
+
+    #[inline(never)]
+    fn verify(&self, block: &[u8], at: usize, window: u32, lines: usize, visit: &mut impl Visit) {
+        let first = self.windows.partition_point(|w| w.0 < window);
+        for &(_, n, offset) in self.windows[first..].iter().take_while(|w| w.0 == window) {
+            if let Some(start) = at.checked_sub(usize::from(offset))
+                && block[start..].starts_with(&self.literals[usize::from(n)])
+            {
+                visit.literal(start, lines, usize::from(n));
+            }
+        }
+    }
+}
+
+/// Tables and constants in vectors.
+struct Vectors<S: Simd> {
+    low: [[u8x32<S>; WINDOW]; GROUPS],
+    high: [[u8x32<S>; WINDOW]; GROUPS],
+    nibble: u8x32<S>,
+    zero: u8x32<S>,
+    newline: u8x32<S>,
+    equals: u8x32<S>,
+}
+
+/// What 64 bytes have, a bit each: newlines, `=`, windows.
+#[derive(Clone, Copy)]
+struct Marks {
+    newline: u64,
+    equals: u64,
+    window: u64,
+}
+
+#[inline(always)]
+fn twice<S: Simd>(simd: S, table: &[u8; 16]) -> u8x32<S> {
+    let mut both = [0; 32];
+    both[..16].copy_from_slice(table);
+    both[16..].copy_from_slice(table);
+    u8x32::from_slice(simd, &both)
+}
+
+#[inline(always)]
+fn marks<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH]) -> Marks {
+    let (a, b) = (half(simd, v, bytes, 0), half(simd, v, bytes, 32));
+    Marks {
+        newline: a.newline | b.newline << 32,
+        equals: a.equals | b.equals << 32,
+        window: a.window | b.window << 32,
+    }
+}
+
+#[inline(always)]
+fn half<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH], from: usize) -> Marks {
+    let first = u8x32::from_slice(simd, &bytes[from..from + 32]);
+    let mut fits = [v.zero; GROUPS];
+    for position in 0..WINDOW {
+        let at = from + position;
+        let here = u8x32::from_slice(simd, &bytes[at..at + 32]);
+        let (low, high) = (here & v.nibble, here >> 4);
+        for group in 0..GROUPS {
+            let admitted = v.low[group][position].swizzle_dyn_within_blocks(low)
+                & v.high[group][position].swizzle_dyn_within_blocks(high);
+            fits[group] = if position == 0 {
+                admitted
+            } else {
+                fits[group] & admitted
+            };
+        }
+    }
+    let none = (fits[0] | fits[1] | fits[2]).simd_eq(v.zero);
+    Marks {
+        newline: first.simd_eq(v.newline).to_bitmask(),
+        equals: first.simd_eq(v.equals).to_bitmask(),
+        window: !none.to_bitmask() & u64::from(u32::MAX),
+    }
+}
+
+#[inline(always)]
+fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V) -> usize {
+    let v = Vectors {
+        low: packed.low.map(|group| group.map(|table| twice(simd, &table))),
+        high: packed.high.map(|group| group.map(|table| twice(simd, &table))),
+        nibble: u8x32::splat(simd, 15),
+        zero: u8x32::splat(simd, 0),
+        newline: u8x32::splat(simd, b'\n'),
+        equals: u8x32::splat(simd, b'='),
+    };
+    let mut lines = 0;
+    let mut at = 0;
+    while let Some(bytes) = block[at..].first_chunk::<REACH>() {
+        let marks = marks(simd, &v, bytes);
+        tell(packed, block, at, marks, lines, visit);
+        lines += marks.newline.count_ones() as usize;
+        at += STEP;
+    }
+    // What is left is shorter than a step's reach: at most two steps, padded.
+    while at < block.len() {
+        let rest = &block[at..];
+        let length = rest.len().min(REACH);
+        let mut bytes = [0; REACH];
+        bytes[..length].copy_from_slice(&rest[..length]);
+        let mut marks = marks(simd, &v, &bytes);
+        if length < STEP {
+            marks.window &= (1 << length) - 1;
+        }
+        tell(packed, block, at, marks, lines, visit);
+        lines += marks.newline.count_ones() as usize;
+        at += STEP;
+    }
+    lines
+}
+
+/// Visits the marks of a step.
+#[inline(always)]
+fn tell<V: Visit>(packed: &Packed, block: &[u8], at: usize, marks: Marks, lines: usize, visit: &mut V) {
+    let before = |bit: u32| lines + (marks.newline & ((1 << bit) - 1)).count_ones() as usize;
+    let mut left = marks.equals;
+    while left != 0 {
+        let bit = left.trailing_zeros();
+        left &= left - 1;
+        visit.equals(at + bit as usize, before(bit));
+    }
+    let mut left = marks.window;
+    while left != 0 {
+        let bit = left.trailing_zeros();
+        left &= left - 1;
+        packed.window(block, at + bit as usize, before(bit), visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[derive(Default)]
+    struct Seen {
+        equals: Vec<(usize, usize)>,
+        syntax: BTreeSet<(usize, usize)>,
+        literals: BTreeSet<(usize, usize)>,
+    }
+
+    impl Visit for Seen {
+        fn equals(&mut self, at: usize, lines: usize) {
+            self.equals.push((at, lines));
+        }
+        fn syntax(&mut self, at: usize, lines: usize) {
+            self.syntax.insert((at, lines));
+        }
+        fn literal(&mut self, start: usize, lines: usize, _: usize) {
+            self.literals.insert((start, lines));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_is_seen_wherever_it_stands(
+            text in "[abc%=3D\n]{0,300}", literals in prop::collection::vec("[abc]{4,7}", 1..40),
+        ) {
+            let text = text.into_bytes();
+            let bytes: Vec<&[u8]> = literals.iter().map(|l| l.as_bytes()).collect();
+            let syntax: [Syntax; 2] = [[b"%", b"3", b"D", b""], [b"%", b"%", b"", b""]];
+            let mut seen = Seen::default();
+            let lines = Packed::new(&syntax, &bytes).each(&text, &mut seen);
+            let before = |at: usize| text[..at].iter().filter(|b| **b == b'\n').count();
+            prop_assert_eq!(lines, before(text.len()));
+            let places = |wanted: &dyn Fn(&[u8]) -> bool| -> Vec<(usize, usize)> {
+                (0..text.len()).filter(|&at| wanted(&text[at..])).map(|at| (at, before(at))).collect()
+            };
+            prop_assert_eq!(&seen.equals, &places(&|rest| rest[0] == b'='));
+            for place in places(&|rest| rest.starts_with(b"%3D") || rest.starts_with(b"%%")) {
+                prop_assert!(seen.syntax.contains(&place));
+            }
+            let wanted = places(&|rest| bytes.iter().any(|l| rest.starts_with(l)));
+            prop_assert_eq!(seen.literals, wanted.into_iter().collect());
+        }
+    }
+}
