@@ -140,7 +140,7 @@ impl Detector<'_> {
         let rules = self.rules;
         let own;
         let keywords = if text.is_opaque() {
-            own = rules.keywords_in(text.bytes());
+            own = self.keywords_in(text.bytes());
             &own
         } else {
             place.keywords

@@ -1,6 +1,7 @@
 //! The walk through a record's carriers: URLs are taken apart, values decoded, what is nested in them followed
 //! to a depth, and every name and value offered to the rules.
 
+use super::literals::Literals;
 use super::name::fold;
 use super::settle::Hit;
 use super::{Exposure, Field, Part};
@@ -26,6 +27,7 @@ const WORK_FLOOR: usize = 64 << 10;
 /// Finds the exposures of records. One for each thread; it keeps its buffers.
 pub struct Detector<'r> {
     pub(super) rules: &'r RuleSet,
+    literals: Literals,
     pub(super) key: &'r Key,
     pub(super) clock: &'r Clock,
     pub(super) parties: &'r Parties,
@@ -144,6 +146,7 @@ impl<'r> Detector<'r> {
     pub fn new(rules: &'r RuleSet, key: &'r Key, clock: &'r Clock, parties: &'r Parties) -> Self {
         Detector {
             rules,
+            literals: Literals::new(&rules.literals().iter().map(|l| &**l).collect::<Vec<_>>()),
             key,
             clock,
             parties,
@@ -167,7 +170,7 @@ impl<'r> Detector<'r> {
         out: &mut Vec<Exposure>,
         masks: &mut Vec<Range<u64>>,
     ) -> bool {
-        let keywords = self.rules.keywords_in(line);
+        let keywords = self.keywords_in(line);
         self.hits.clear();
         self.groups = 0;
         self.companions.lists.clear();
@@ -214,6 +217,14 @@ impl<'r> Detector<'r> {
         };
         self.settle(out, masks, time);
         whole
+    }
+
+    /// Which of the rules' keywords stand in `text`.
+    pub(super) fn keywords_in(&self, text: &[u8]) -> KeywordSet {
+        let mut set = KeywordSet::default();
+        self.literals
+            .each(text, |_, n| set.insert(self.rules.keyword_of(n)));
+        set
     }
 
     /// Takes `n` bytes from what may still be looked at.

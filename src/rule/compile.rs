@@ -1,10 +1,9 @@
-//! Rules made ready for matching: names in one table, literals in one searcher, regular expressions compiled
+//! Rules made ready for matching: names in one table, literals in one list, regular expressions compiled
 //! when they are first needed (a run meets few of them, and start-up has to cost nothing).
 
 use super::load::LoadError;
 use super::model::{Grade, RuleSpec};
 use crate::record::{Field, Part, Surface};
-use aho_corasick::{AhoCorasick, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
@@ -255,7 +254,6 @@ pub struct RuleSet {
     pub paths: Vec<u16>,
     literals: Vec<Box<[u8]>>,
     literal_of: Vec<u16>,
-    searcher: OnceLock<Option<AhoCorasick>>,
     digest: String,
 }
 
@@ -292,7 +290,6 @@ impl RuleSet {
             paths: Vec::new(),
             literals: Vec::new(),
             literal_of: Vec::new(),
-            searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
         set.index()?;
@@ -362,21 +359,9 @@ impl RuleSet {
         &self.literals
     }
 
-    /// Which literals stand in `text`.
-    pub fn keywords_in(&self, text: &[u8]) -> KeywordSet {
-        let mut set = KeywordSet::default();
-        let searcher = self.searcher.get_or_init(|| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .build(&self.literals)
-                .ok()
-        });
-        if let Some(searcher) = searcher {
-            for m in searcher.find_overlapping_iter(text) {
-                set.insert(usize::from(self.literal_of[m.pattern().as_usize()]));
-            }
-        }
-        set
+    /// Which keyword literal `n` is a form of.
+    pub fn keyword_of(&self, n: usize) -> usize {
+        usize::from(self.literal_of[n])
     }
 
     /// The rule with this id or, formerly, this id.
