@@ -5,7 +5,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::input::stop::{Stop, Why};
 
@@ -89,7 +90,11 @@ pub fn exit_code(why: Why) -> Option<u8> {
     }
 }
 
-/// From now on a signal to interrupt or terminate asks `stop` for an early end; a second one ends the program at
+/// How long after the first signal another one ends the program at once: `timeout` and terminals send one signal to
+/// a program and to its group, which is no impatience.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// From now on a signal to interrupt or terminate asks `stop` for an early end; a later one ends the program at
 /// once. Windows has Ctrl+C for the first, and the C runtime's own notion of the second.
 pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -97,11 +102,19 @@ pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
     let again = Arc::new(AtomicBool::new(false));
     for (signal, why) in [(SIGINT, Why::Interrupted), (SIGTERM, Why::Terminated)] {
         let code = exit_code(why).map_or(2, i32::from);
-        // In this order: the first signal arms what the second one meets.
         flag::register_conditional_shutdown(signal, code, again.clone())?;
-        flag::register(signal, again.clone())?;
         flag::register_usize(signal, stop.flag(), why.number())?;
     }
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            while stop.asked().is_none() {
+                std::thread::sleep(PATIENCE / 5);
+            }
+            std::thread::sleep(PATIENCE);
+            again.store(true, Ordering::SeqCst);
+        })?;
     Ok(())
 }
 

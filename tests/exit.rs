@@ -190,7 +190,8 @@ fn stopped_by(signal: &str, d: &Dir, fifo: bool) -> (Option<i32>, String) {
     assert!(lines.next().unwrap().unwrap().contains("\"exposure\""));
     let pid = child.id().to_string();
     let sent = std::process::Command::new("kill")
-        .args(["-s", signal, &pid])
+        // As `timeout` does: to the program, and to its group.
+        .args(["-s", signal, &pid, &pid])
         .status()
         .unwrap();
     assert!(sent.success());

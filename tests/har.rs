@@ -62,6 +62,93 @@ fn wrapped_and_sparse_captures_are_read() {
 }
 
 #[test]
+fn utf16_documents_are_read_as_what_they_are() {
+    let url = format!("https://h.example/a?access_token={TOKEN}");
+    let har =
+        json!({"log": {"pages": [{"title": "Straße 日本 \u{1F30D}"}], "entries": [entry(&url), entry("")]}});
+    let bookmarks =
+        json!({"roots": {"bookmark_bar": {"children": [{"type": "url", "url": url, "name": "Größe"}]}}});
+    let html =
+        format!("<!DOCTYPE NETSCAPE-Bookmark-file-1>\r\n<DL><DT>Größe 日本<DT><A HREF=\"{url}\">n</A></DL>");
+    for (text, format) in [
+        (har.to_string(), "har"),
+        (bookmarks.to_string(), "chromium-bookmarks"),
+        (html, "netscape-bookmarks"),
+    ] {
+        for (mark, unit) in [
+            ([0xFF, 0xFE], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            ([0xFE, 0xFF], u16::to_be_bytes),
+        ] {
+            let mut raw = mark.to_vec();
+            raw.extend(text.encode_utf16().flat_map(unit));
+            let (found, source, _) = scanned(&raw);
+            assert_eq!(source["format"], format);
+            assert_eq!(source["bytes"], raw.len());
+            assert_eq!(found.len(), 1, "{format}");
+            // The offset is that of the bytes as they stand in the file.
+            let offset = found[0]["offset"].as_u64().unwrap() as usize;
+            let value: Vec<u8> = TOKEN.encode_utf16().flat_map(unit).collect();
+            assert!(raw[offset..].starts_with(&value), "{format}");
+        }
+    }
+}
+
+#[test]
+fn threads_share_a_capture_and_change_nothing() {
+    let body = "x".repeat(3000);
+    let entries: Vec<Value> = (0..2000)
+        .map(|n| {
+            let mut e = entry(&format!("https://h.example/a?access_token={TOKEN}{n}&page={n}"));
+            e["response"]["content"] = json!({"text": body});
+            e
+        })
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.har");
+    std::fs::write(&path, json!({"log": {"entries": entries}}).to_string()).unwrap();
+    std::fs::write(dir.path().join("key"), "0123456789abcdef0123456789abcdef").unwrap();
+    let run = |format: &str, jobs: &str| {
+        let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .args(["scan", "--fail-on", "never", "-f", format, "--jobs", jobs])
+            .args(["--now", "2026-11-21T00:00:00Z", "--fingerprint-key-file"])
+            .arg(dir.path().join("key"))
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(out.status.success());
+        out.stdout
+    };
+    for format in ["ndjson", "json"] {
+        let one = run(format, "1");
+        assert_eq!(
+            one.iter().filter(|b| **b == b'\n').count() > 2000,
+            format == "ndjson"
+        );
+        for jobs in ["2", "5"] {
+            assert!(run(format, jobs) == one, "{format} with {jobs} threads");
+        }
+    }
+}
+
+#[test]
+fn pictures_are_passed_over_and_text_in_base64_is_not() {
+    let body = |bytes: &[u8], entries: usize| {
+        let mut e = entry("https://h.example/a");
+        let text = data_encoding::BASE64.encode(&bytes.repeat(entries));
+        e["response"]["content"] = json!({"text": text, "encoding": "base64"});
+        json!({"log": {"entries": [e]}}).to_string()
+    };
+    let text = format!("\n{{\"access_token\":\"{TOKEN}\"}} ");
+    let picture = [b"\x89PNG\r\n\x1a\n".as_slice(), text.as_bytes()].concat();
+    for (bytes, found) in [(text.as_bytes(), true), (&picture, false)] {
+        for times in [1, 40_000] {
+            let got = scanned(body(bytes, times).as_bytes()).0.len();
+            assert_eq!(got > 0, found, "{times}");
+        }
+    }
+}
+
+#[test]
 fn a_capture_that_breaks_off_gives_what_was_read() {
     let url = format!("https://h.example/a?access_token={TOKEN}");
     let har = json!({"log": {"entries": [entry(&url), entry(&url)]}}).to_string();

@@ -129,6 +129,32 @@ fn what_is_damaged_is_partial_and_what_is_none_is_skipped() {
 }
 
 #[test]
+fn databases_come_by_the_standard_input_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("History");
+    history(&path, 3);
+    for packed in [false, true] {
+        let mut bytes = fs::read(&path).unwrap();
+        if packed {
+            bytes = zstd::encode_all(&bytes[..], 1).unwrap();
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .args(["scan", "-f", "json", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), &bytes).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(1));
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(report["sources"][0]["format"], "chromium-history");
+        assert_eq!(report["sources"][0]["exposures"], 3);
+        assert_eq!(report["sources"][0]["path"], "-");
+    }
+}
+
+#[test]
 fn databases_and_bookmarks_in_archives_are_read_like_others() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("History");

@@ -493,6 +493,50 @@ fn a_stream_is_rewritten_line_by_line() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// A line in which every credential that is dropped makes the next one whole.
+fn nested(levels: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..levels {
+        let filled = plainsight::rule::example::fill("{alnum:11} {alnum:11}_{alnum:59}");
+        let (first, rest) = filled.split_once(' ').unwrap();
+        text = format!("github_pat_{first}{text}{rest}");
+    }
+    format!("note {text} end\n")
+}
+
+#[test]
+fn what_cannot_be_proved_is_withheld() {
+    let d = Dir::new();
+    let (stubborn, shallow) = (nested(12), nested(3));
+    let log = format!("first\n{shallow}{stubborn}last\n");
+    let mut child = command(&["--style", "drop", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let (text, err) = (
+        String::from_utf8(out.stdout).unwrap(),
+        String::from_utf8(out.stderr).unwrap(),
+    );
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!((lines[0], lines[1], lines[3]), ("first", "note  end", "last"));
+    assert!(
+        lines[2].starts_with("PLAINSIGHT-") && lines[2].len() == 27,
+        "{text}"
+    );
+    assert!(err.contains("1 lines could not be proved"), "{err}");
+    assert_eq!(out.status.code(), Some(2));
+    // A file has no copy.
+    let file = d.file("a.log", &log);
+    let err = bad(&["--style", "drop", &file, "-o", &d.name("b.log")]);
+    assert!(err.contains("line 3 still holds a credential"), "{err}");
+    assert!(!d.path("b.log").exists());
+}
+
 #[test]
 fn nothing_is_written_where_something_would_be_lost() {
     let d = Dir::new();

@@ -157,3 +157,61 @@ proptest! {
         prop_assert_eq!(redact(&copy, style), copy);
     }
 }
+
+/// An entry of a capture: what stands around the credential, which is at `{}` as it is, at `{%}` percent-encoded, and
+/// between `{[` and `]}` in base64 of what stands there.
+fn entries() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        r#"{"request":{"method":"GET","url":"https:\/\/h.example/a?x=%7e&token={%}#top","queryString":[{"value":"{}","name":"token"}]}}"#,
+        r#"{ "startedDateTime" : "2026-01-01T00:00:00.5Z", "time":1.50e1,"request":{"url":"https://h.example/","headers":[{"name":"Authorization","value":"Bearer {}"},{"name":"Cookie","value":"a=b; sid={}"}],"cookies":[{"name":"sid","value":"{}"}]}}"#,
+        r#"{"request":{"url":"https://stats.example.net/c?v=1&dl=https%3A%2F%2Fh.example%2F%3Ftoken%3D{%}"},"response":{"status":204}}"#,
+        r#"{"request":{"url":"https://h.example/t","postData":{"mimeType":"application/x-www-form-urlencoded","text":"a=1&client_secret={%}","params":[{"name":"client_secret","value":"{}"}]}},"response":{"content":{"mimeType":"application/json","text":"{\"access_token\":\"{}\",\n\t\"n\":1.50}"}}}"#,
+        r#"{"request":{"url":"https://h.example/b"},"response":{"content":{"encoding":"base64","size":9,"text":"{[{"access_token":"{}","expires_in":3600}]}"}}}"#,
+        r#"{"request":{"url":"https://h.example/r"},"response":{"redirectURL":"/x?access_token={%}","headers":[{"name":"Set-Cookie","value":"session={}; Path=/"},{"name":"Location","value":"/x?access_token={%}"}]}}"#,
+        r#"{"request":{"url":"wss://h.example/s"},"_webSocketMessages":[{"type":"receive","data":"{\"token\":\"{}\"}"}]}"#,
+        r#"{"request":{"url":"https://h.example/none?page=2"},"comment":"nothing \u00e9 here","n":[1,2.0,-3e2,null]}"#,
+    ])
+}
+
+/// Fills an entry's gaps.
+fn fill(entry: &str, value: &str) -> String {
+    let plain = entry.replace("{%}", &encode(1, value)).replace("{}", value);
+    let Some((before, rest)) = plain.split_once("{[") else {
+        return plain;
+    };
+    let (inner, after) = rest.split_once("]}\"").unwrap();
+    let coded = data_encoding::BASE64.encode(inner.as_bytes());
+    format!("{before}{coded}\"{after}")
+}
+
+proptest! {
+    /// The same for captures: the marks stand where the credentials stood, in every encoding, and nothing else is
+    /// another.
+    #[test]
+    fn captures_hold_nothing_and_keep_the_rest(
+        parts in prop::collection::vec((entries(), 0usize..3, prop::sample::select(vec![",", " ,\n  ", ",\r\n"])), 1..10),
+        seeds in prop::collection::vec(any::<u64>(), 3),
+    ) {
+        let secrets: Vec<String> = seeds.iter().map(|seed| secret(*seed)).collect();
+        let har = |value: &dyn Fn(usize) -> String| {
+            let mut text = String::from("\u{feff}{\"log\":{\"version\":\"1.2\", \"creator\":\"x\",\"entries\":[");
+            for (n, (entry, which, comma)) in parts.iter().enumerate() {
+                if n > 0 {
+                    text += comma;
+                }
+                text += &fill(entry, &value(*which));
+            }
+            text + "]}}\n"
+        };
+        let text = har(&|n| secrets[n].clone());
+        let copy = redact(text.as_bytes(), Style::Mark);
+        let want = har(&|n| format!("PLAINSIGHT-{}", config().key.fingerprint(secrets[n].as_bytes())));
+        prop_assert_eq!(String::from_utf8_lossy(&copy), want);
+        let entries = |text: &[u8]| {
+            let json: serde_json::Value = serde_json::from_slice(&text[3..]).unwrap();
+            json["log"]["entries"].as_array().unwrap().len()
+        };
+        prop_assert_eq!(entries(&copy), parts.len());
+        prop_assert_eq!(redact(&copy, Style::Mark), copy);
+    }
+}

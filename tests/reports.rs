@@ -303,6 +303,34 @@ fn junit_is_well_formed_and_its_counts_are_those_of_its_cases() {
                             value.parse::<u64>().unwrap()
                         })
                     };
+                    // JUnit has no schema of its own; this is what that of Jenkins (junit-10.xsd) lets stand where.
+                    let admitted: &[&str] = match name.as_str() {
+                        "testsuites" => &["name", "time", "tests", "failures", "disabled", "errors"],
+                        "testsuite" => &[
+                            "name",
+                            "tests",
+                            "failures",
+                            "errors",
+                            "group",
+                            "time",
+                            "skipped",
+                            "timestamp",
+                            "hostname",
+                            "id",
+                            "package",
+                            "file",
+                            "log",
+                            "url",
+                            "version",
+                        ],
+                        "testcase" => &["name", "classname", "time", "group"],
+                        "failure" | "error" => &["type", "message"],
+                        _ => &[],
+                    };
+                    for attribute in e.attributes() {
+                        let key = attribute.unwrap().key.as_ref().to_string();
+                        assert!(admitted.contains(&key.as_str()), "{name} has {key}");
+                    }
                     match (parent, name.as_str()) {
                         (None, "testsuites") => said = numbers(),
                         (Some("testsuites"), "testsuite") => {
@@ -496,6 +524,22 @@ fn the_job_summary_gets_the_markdown_report() {
     assert_eq!(out.status.code(), Some(1));
     let text = std::fs::read_to_string(&summary).unwrap();
     assert_eq!(text, format!("before\n{}", run.text("markdown", &[demo()])));
+}
+
+#[test]
+fn a_job_summary_that_cannot_be_written_changes_no_exit_code() {
+    let run = Run::new();
+    let clean = run.file("clean.log", "nothing\n");
+    for (input, code) in [(demo(), 1), (clean.as_path(), 0)] {
+        let out = run
+            .command("github", &[input])
+            .env("GITHUB_STEP_SUMMARY", "no/such/file")
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(code));
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(err.contains("GITHUB_STEP_SUMMARY"), "{err}");
+    }
 }
 
 #[test]

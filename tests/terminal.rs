@@ -54,6 +54,10 @@ fn mistyped_words_get_the_nearest_right_one() {
             &["scan", "--only", "arcgis-tokn", "x"],
             "did you mean arcgis-token?",
         ),
+        (
+            &["scan", "--log-format", "nginx-combned", "x"],
+            "did you mean nginx-combined?",
+        ),
         (&["explain", "arcgis-tokn"], "did you mean arcgis-token?"),
         (&["diff", "-f", "mardown", "a", "b"], "did you mean markdown?"),
         (&["scna", "x"], "'scan'"),

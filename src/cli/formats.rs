@@ -96,7 +96,7 @@ pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::
             kind => render(report, kind, style(args.color, terminal), out),
         };
         match &format.file {
-            Some(path) => output::file(path, put)?,
+            Some(path) => output::file(path, |out| put(out))?,
             None => output::stdout(put)?,
         }
     }
@@ -104,7 +104,12 @@ pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::
     if formats.iter().any(|f| f.kind == Kind::Github)
         && let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty())
     {
-        output::append(Path::new(&path), |out| markdown::write(report, out))?;
+        // Nobody asked for it by name, so that it changes no exit code: what was found decides.
+        if let Err(e) = output::append(Path::new(&path), |out| markdown::write(report, out)) {
+            output::say(&format!(
+                "warning: the job summary was not written (GITHUB_STEP_SUMMARY): {e:#}"
+            ));
+        }
     }
     Ok(())
 }

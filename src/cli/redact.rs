@@ -9,7 +9,6 @@ use crate::redact::{Options, Style, aside};
 use crate::rule::Severity;
 use crate::scan::Config;
 use anyhow::{Context, bail};
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Arguments of `redact`.
@@ -124,7 +123,7 @@ pub fn run(args: Args) -> Ending {
     let summary = crate::redact::run(&config, &options, &plan, |entry| output::say(&entry.line()));
     output::say(&summary.line());
     if let Some(path) = &args.summary {
-        output::file(path, |out: &mut dyn Write| {
+        output::file(path, |out| {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
             out.write_all(b"\n")
         })?;

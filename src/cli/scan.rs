@@ -17,7 +17,7 @@ use crate::time::{Clock, Instant, TimeForm};
 use crate::url::host::Parties;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -380,27 +380,14 @@ fn read(scan: &Scan, paths: &[PathBuf], formats: &[Format], progress: &Progress)
         Some(path) => {
             let mut report = None;
             output::file(path, |out| {
-                let mut bytes = SendWriter(Vec::new());
-                let mut sink = ndjson::Stream::new(&mut bytes, scan.config().stop.clone());
+                let mut sink = ndjson::Stream::new(out, scan.config().stop.clone());
                 let made = scan.run(paths, Some(&mut sink), progress);
-                sink.finish(&made)?;
+                let finished = sink.finish(&made);
                 report = Some(made);
-                out.write_all(&bytes.0)
+                finished
             })?;
             report.context("nothing was scanned")
         }
-    }
-}
-
-struct SendWriter(Vec<u8>);
-
-impl Write for SendWriter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

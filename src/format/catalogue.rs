@@ -4,7 +4,7 @@ use super::compile::{self, Syntax};
 use super::template::Template;
 use super::{columns, jsonlog, message};
 use crate::record::Surface;
-use crate::text::{Base, Coding, Text, json};
+use crate::text::{Base, Coding, Text, json, nearest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -115,11 +115,11 @@ pub(super) enum Reader {
 /// Why a format cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// `--log-format` names nothing known and is no format string.
+    /// `--log-format` names nothing known and is no format string; with the nearest name.
     #[error(
-        "{0:?} is neither the name of a format (see `plainsight formats`) nor a format string such as '$remote_addr [$time_local] \"$request\"' or '%h %l %u %t \"%r\" %>s %b'"
+        "{0:?} is neither the name of a format{1}, see `plainsight formats`, nor a format string such as '$remote_addr [$time_local] \"$request\"' or '%h %l %u %t \"%r\" %>s %b'"
     )]
-    Unknown(String),
+    Unknown(String, String),
     /// The string could not be compiled.
     #[error("the log format {format:?} cannot be used: {message}")]
     Invalid {
@@ -230,7 +230,14 @@ impl Catalogue {
             self.user = Some(n as u16);
             return Ok(());
         }
-        let spec = own_spec("custom", "the format given by --log-format", text)?;
+        let spec = own_spec("custom", "the format given by --log-format", text).map_err(|e| match e {
+            FormatError::Unknown(text, _) => {
+                let all = self.formats.iter().map(|f| f.spec.id.as_str());
+                let hint = nearest::hint(&text, all);
+                FormatError::Unknown(text, hint)
+            }
+            other => other,
+        })?;
         self.user = Some(self.add(spec)?);
         Ok(())
     }
@@ -307,7 +314,7 @@ fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError
         "common" | "combined" => Some(Syntax::Apache),
         _ => compile::guess(text),
     };
-    let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string()))?;
+    let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string(), String::new()))?;
     let servers = match syntax {
         Syntax::Nginx => "nginx",
         Syntax::Apache => "apache",

@@ -48,18 +48,20 @@ pub fn sniff(head: &[u8], name: &str) -> Option<Kind> {
         .or_else(|| history::sniff(head, name).map(Kind::History))
 }
 
-/// Reads a document from its first byte on, decompressed. Gives the index of its format, too.
+/// Reads a document from its first byte on, decompressed. Gives the index of its format, too. What can be read by
+/// others is offered to `hand`.
 pub fn read(
     kind: Kind,
     input: &mut dyn io::Read,
     catalogue: &Catalogue,
     worth: &Worth,
     visit: &mut WindowVisit,
+    hand: Option<&mut har::Hand>,
 ) -> (u16, Read) {
     match kind {
         Kind::Har(form) => {
             let format = catalogue.by_kind(FormatKind::Har);
-            (format, har::read(form, input, format, worth, visit))
+            (format, har::read(form, input, format, worth, visit, hand))
         }
         Kind::History(kind) => history::read(kind, input, catalogue, &mut |at, text, r| {
             visit(at, text, r, None)

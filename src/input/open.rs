@@ -3,6 +3,7 @@
 
 use super::magic::{self, Magic};
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffer between a file and its decompressor, in bytes.
 const BUFFER: usize = 64 << 10;
@@ -119,6 +120,70 @@ impl Read for Failing {
     }
 }
 
+/// Where characters of a text that was UTF-16 stand in it. Neighbours of one width in both are one stretch.
+#[derive(Debug, Default)]
+pub struct Offsets {
+    stretches: Vec<Stretch>,
+    plain: u64,
+    raw: u64,
+}
+
+#[derive(Debug)]
+struct Stretch {
+    plain: u64,
+    raw: u64,
+    /// Bytes of each of its characters, as UTF-8 and as UTF-16.
+    widths: (u8, u8),
+}
+
+/// Stretches that are remembered of one text: ASCII with a word of another script here and there has few.
+const MOST_STRETCHES: usize = 1 << 20;
+
+impl Offsets {
+    /// For a text whose first character stands at `raw`.
+    pub fn from(raw: u64) -> Offsets {
+        Offsets {
+            raw,
+            ..Offsets::default()
+        }
+    }
+
+    /// A character follows; false where there are too many stretches.
+    fn push(&mut self, c: char) -> bool {
+        let widths = (c.len_utf8() as u8, 2 * c.len_utf16() as u8);
+        if self.stretches.last().is_none_or(|s| s.widths != widths) {
+            if self.stretches.len() >= MOST_STRETCHES {
+                return false;
+            }
+            self.stretches.push(Stretch {
+                plain: self.plain,
+                raw: self.raw,
+                widths,
+            });
+        }
+        self.plain += u64::from(widths.0);
+        self.raw += u64::from(widths.1);
+        true
+    }
+
+    /// The offset in UTF-16 of the character at `plain` in UTF-8.
+    pub fn raw(&self, plain: u64) -> u64 {
+        let n = self.stretches.partition_point(|s| s.plain <= plain);
+        n.checked_sub(1).map_or(plain, |n| {
+            let s = &self.stretches[n];
+            s.raw + (plain - s.plain) / u64::from(s.widths.0) * u64::from(s.widths.1)
+        })
+    }
+
+    /// Bytes of UTF-16 so far.
+    pub fn end(&self) -> u64 {
+        self.raw
+    }
+}
+
+/// Offsets that a reader notes and others ask for.
+pub type SharedOffsets = Arc<Mutex<Offsets>>;
+
 /// UTF-16 with a byte order mark, as UTF-8. A lone surrogate becomes the replacement character.
 pub struct Utf16<R> {
     inner: R,
@@ -127,6 +192,9 @@ pub struct Utf16<R> {
     out: Vec<u8>,
     given: usize,
     done: bool,
+    offsets: Option<SharedOffsets>,
+    /// Whether something could not be told exactly: a lone surrogate, half a unit at the end.
+    pub lossy: bool,
 }
 
 impl<R: Read> Utf16<R> {
@@ -139,6 +207,24 @@ impl<R: Read> Utf16<R> {
             out: Vec::new(),
             given: 0,
             done: false,
+            offsets: None,
+            lossy: false,
+        }
+    }
+
+    /// The same, noting where characters stand.
+    pub fn noting(inner: R, big_endian: bool, offsets: SharedOffsets) -> Self {
+        Utf16 {
+            offsets: Some(offsets),
+            ..Utf16::new(inner, big_endian)
+        }
+    }
+
+    /// No longer noting anything.
+    pub fn unnoted(self) -> Self {
+        Utf16 {
+            offsets: None,
+            ..self
         }
     }
 
@@ -164,11 +250,22 @@ impl<R: Read> Utf16<R> {
             units.pop();
         }
         let used = units.len() * 2;
+        let mut offsets = self
+            .offsets
+            .as_ref()
+            .map(|o| o.lock().unwrap_or_else(PoisonError::into_inner));
         for c in char::decode_utf16(units) {
+            self.lossy |= c.is_err();
             let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+            if offsets.as_mut().is_some_and(|o| !o.push(c)) {
+                let why =
+                    "it changes between scripts too often for UTF-16; convert it to UTF-8 and scan that";
+                return Err(io::Error::other(why));
+            }
             self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
         self.raw.drain(..used);
+        self.lossy |= self.done && !self.raw.is_empty();
         Ok(())
     }
 }
@@ -209,7 +306,16 @@ mod tests {
             }
         }
         let mut out = String::new();
-        Utf16::new(OneByte(&raw), true).read_to_string(&mut out).unwrap();
+        let offsets = SharedOffsets::new(Mutex::new(Offsets::from(2)));
+        let mut plain = Utf16::noting(OneByte(&raw), true, offsets.clone());
+        plain.read_to_string(&mut out).unwrap();
         assert_eq!(out, "a😀é\nb\u{FFFD}");
+        assert!(plain.lossy);
+        let offsets = offsets.lock().unwrap();
+        for (at, _) in out.char_indices() {
+            let units = out[..at].encode_utf16().count() as u64;
+            assert_eq!(offsets.raw(at as u64), 2 + 2 * units);
+        }
+        assert_eq!(offsets.end(), 2 + raw.len() as u64);
     }
 }

@@ -1,12 +1,13 @@
 //! Copies that are being written: aside, in the folder where they will stand, readable by their owner only. They
 //! are put in place whole, or are gone: after an error, a panic, and a signal.
 
+use crate::input::stop::Stop;
+use crate::platform;
 use std::collections::BTreeSet;
 use std::fs::{File, FileTimes, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
 
@@ -22,21 +23,17 @@ const PATIENCE: Duration = Duration::from_millis(30);
 
 /// From now on an interrupted or terminated run removes what it has not put in place, and ends with 130 or 143.
 pub fn heed_signals() -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let asked = Arc::new(AtomicUsize::new(0));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_usize(signal, asked.clone(), signal as usize)?;
-    }
+    let stop = Stop::default();
+    platform::stop_on_signals(&stop)?;
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             loop {
-                let signal = asked.load(Ordering::SeqCst);
-                if signal > 0 {
+                if let Some(code) = stop.asked().and_then(platform::exit_code) {
                     // The lock is not given back: nothing more is begun or put in place.
                     let left = aside();
                     left.iter().rev().for_each(|path| remove(path));
-                    std::process::exit(128 + signal as i32);
+                    std::process::exit(code.into());
                 }
                 std::thread::sleep(PATIENCE);
             }

@@ -1,6 +1,7 @@
 //! The copy of one input, whatever it is: text, compressed text, an archive, and these inside one another. Each
 //! text is proved before it goes on; nothing goes on that was not read.
 
+use super::kept::Kept;
 use super::pass::{self, Rewritten};
 use super::rewrite::{Search, Tools};
 use super::search::Searcher;
@@ -148,11 +149,7 @@ impl<'c> Copier<'c> {
                     format!("is {what}, which is not read, and so not copied"),
                 ))
             }
-            Magic::Sqlite => {
-                let text = "is an SQLite database, which is not rewritten; delete the rows in the browser (its history \
-                     page, or \"Clear browsing data\"), or export them as JSON lines and redact that";
-                Ok(self.leave_out(name, Status::Skipped, text.to_string()))
-            }
+            Magic::Sqlite => self.spooled_database(name, input, depth, out),
             Magic::Unsupported(what) => {
                 let text = format!("is {}", what.replace(" scan ", " redact "));
                 Ok(self.leave_out(name, Status::Skipped, text))
@@ -225,20 +222,22 @@ impl<'c> Copier<'c> {
                 name,
                 &head,
                 &mut super::spool::Failing(failed).chain(&mut kept),
+                Kept::default(),
                 out,
             );
             self.tally.dropped += kept.dropped;
             return made;
         }
-        self.proved(name, &head, &mut input, out)
+        self.proved(name, &head, &mut input, Kept::default(), out)
     }
 
-    /// Text that comes after `head`: put aside until it is proved.
-    fn proved(
+    /// Text that comes after `head`: put aside until it is proved, also against what was `removed` from it before.
+    pub(super) fn proved(
         &mut self,
         name: &str,
         head: &[u8],
         input: &mut dyn Read,
+        removed: Kept,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
         if let Some(kind) = super::document::kind(head, name) {
@@ -252,6 +251,7 @@ impl<'c> Copier<'c> {
         self.done(&mut first);
         self.cut(name, first.problem.take())?;
         let mut kept = first.kept;
+        kept.merge(removed);
         for _ in 0..ROUNDS {
             let searcher = Searcher::of(&kept, pass::units(head));
             if pass::prove_stream(tools, &mut spool.read()?, &searcher).map_err(|e| e.of(name))? == 0 {

@@ -11,6 +11,7 @@
 mod archive;
 pub mod aside;
 pub mod copy;
+mod database;
 mod document;
 pub mod edit;
 pub mod kept;
@@ -170,12 +171,10 @@ impl Run<'_> {
             return self.put(copier, copy, true, Some(&meta));
         }
         let mut copy = next().map_err(Trouble::Write)?;
-        let made = self.packed(copier, &mut copy, |copier, out| {
-            if kind == Magic::Zip {
-                copier.zip(&input.name, file, 0, out)
-            } else {
-                copier.any(&input.name, Box::new(file), 0, out)
-            }
+        let made = self.packed(copier, &mut copy, |copier, out| match kind {
+            Magic::Zip => copier.zip(&input.name, file, 0, out),
+            Magic::Sqlite => copier.database(&input.name, &input.path, input.named, out),
+            _ => copier.any(&input.name, Box::new(file), 0, out),
         })?;
         self.put(copier, copy, made, Some(&meta))
     }

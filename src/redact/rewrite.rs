@@ -7,12 +7,15 @@ use super::search::{Match, Searcher};
 use super::style::{Style, Units};
 use super::tally::{Tally, Trouble};
 use crate::detect::prefilter::Prefilter;
+use crate::finding::Position;
+use crate::format::history::row::Row;
 use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
 use crate::input::lines::{OVERLAP, Run};
 use crate::rule::Severity;
 use crate::scan::{Config, Counts, Place, Reading, Taken, Worker};
 use crate::text::utf16_units;
+use std::io::Read;
 use std::ops::Range;
 
 /// How often a line is rewritten before it is given up: what one replacement uncovers the next removes.
@@ -253,8 +256,7 @@ impl<'c> Rewriter<'c> {
                 .for_each(|(f, v)| searcher.add(f, v));
         }
         if let Some(searcher) = search.searcher() {
-            self.others(searcher, view, flow.units, &mut edits);
-            edits.retain(|e| e.span.start < limit);
+            self.others(searcher, view, flow.units, limit, &mut edits);
         }
         if let Some(last) = edits.last() {
             limit = limit.max(last.span.end);
@@ -288,21 +290,47 @@ impl<'c> Rewriter<'c> {
         self.taken(strict)
     }
 
-    /// What stands in a document, every record of it looked into, and why it was not read to its end.
-    pub(super) fn document(&mut self, kind: document::Kind, bytes: &[u8]) -> (Vec<Taken>, Option<String>) {
+    /// Looks into every record of a document and gives what has to go; says why it was not read to its end.
+    pub(super) fn document(
+        &mut self,
+        kind: document::Kind,
+        input: &mut dyn Read,
+        each: &mut dyn FnMut(Taken),
+    ) -> Option<String> {
         let place = crate::scan::place("", 0);
         let mut counts = Counts::default();
-        let worker = &mut self.strict;
+        let (worker, least) = (&mut self.strict, self.tools.min_severity);
         let (_, read) = document::read(
             kind,
-            &mut &*bytes,
+            input,
             &self.tools.config.formats,
             &|_| true,
             &mut |position, text, record, own| {
                 worker.record(position, text, record, own.as_ref(), &place, &mut counts);
+                let found = worker.taken.iter_mut().flat_map(|t| t.drain(..));
+                found
+                    .filter(|t| t.exposure.severity >= least)
+                    .for_each(&mut *each);
             },
+            None,
         );
-        (self.taken(true), read.problem)
+        read.problem
+    }
+
+    /// The edits that remove what stands in a database's row, whose text begins at 0.
+    pub(super) fn row(&mut self, number: i64, format: u16, row: &Row) -> Vec<Edit> {
+        let place = crate::scan::place("", 0);
+        let mut counts = Counts::default();
+        let worker = &mut self.strict;
+        row.give(Position::Row(number), format, &mut |at, text, record| {
+            worker.record(at, text, record, None, &place, &mut counts);
+        });
+        let found = self.taken(true);
+        let view = View {
+            bytes: row.bytes(),
+            offset: 0,
+        };
+        self.remove(&found, view, Units::Bytes)
     }
 
     /// What a worker has found that has to go.
@@ -341,8 +369,16 @@ impl<'c> Rewriter<'c> {
         self.pen(units).edits(found, view, &mut self.kept)
     }
 
-    /// Adds the edits that remove other occurrences; counted. What is edited already is left to its next round.
-    pub(super) fn others(&mut self, searcher: &Searcher, view: View, units: Units, edits: &mut Vec<Edit>) {
+    /// Adds the edits that remove other occurrences that begin before `limit`; counted. What is edited already is left
+    /// to its next round.
+    pub(super) fn others(
+        &mut self,
+        searcher: &Searcher,
+        view: View,
+        units: Units,
+        limit: u64,
+        edits: &mut Vec<Edit>,
+    ) {
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();
         searcher.find(view.bytes, &mut matches);
@@ -350,7 +386,8 @@ impl<'c> Rewriter<'c> {
         for m in &matches {
             let span = view.offset + m.range.start as u64..view.offset + m.range.end as u64;
             let next = edits[..first].partition_point(|e| e.span.end <= span.start);
-            if edits[..first].get(next).is_some_and(|e| e.span.start < span.end) {
+            let edited = edits[..first].get(next).is_some_and(|e| e.span.start < span.end);
+            if edited || span.start >= limit {
                 continue;
             }
             self.tally.others += 1;
@@ -466,7 +503,7 @@ impl<'c> Rewriter<'c> {
                     .for_each(|(f, v)| searcher.add(f, v));
             }
             if let Some(searcher) = search.searcher() {
-                self.others(searcher, view, units, &mut edits);
+                self.others(searcher, view, units, u64::MAX, &mut edits);
             }
             if edits.is_empty() {
                 return Some(text);

@@ -1,9 +1,10 @@
 //! The search for removed credentials: raw, percent-encoded and in base64, many at once, in time that does not
 //! depend on how many there are while they are few, and that no input can make quadratic.
 //!
-//! It looks at the last bytes of each pattern, its anchor, with the bad-shift table of Wu and Manber (A fast
-//! algorithm for multi-pattern searching, 1994): most of the text is skipped over. Anchors are where tokens
-//! differ; their beginnings are alike (`eyJhbGciOi`). Patterns can be added while a stream is read.
+//! It looks for the last bytes of each pattern, its anchor: anchors are where tokens differ, their beginnings are
+//! alike (`eyJhbGciOi`). Of the text every few bytes one gram is looked up in a table of bits that has all grams of all
+//! anchors. The steps are as long as an anchor has grams, so that each anchor is met at exactly one of them; and as no
+//! look-up waits for another, it costs little more than reading. Patterns can be added while a stream is read.
 
 use super::kept::{Kept, SHORTEST};
 use super::style::{self, MARK_LENGTH, Units};
@@ -22,10 +23,13 @@ const LENGTHS: usize = 16;
 const MOST: usize = 400_000;
 
 /// Longest anchor, in characters.
-const LONGEST_ANCHOR: usize = 32;
+const LONGEST_ANCHOR: usize = 20;
 
-/// Bits of the table's index, at the least and at the most.
-const BITS: Range<u32> = 12..22;
+/// Bits of the tables' index, at the least and at the most.
+const BITS: Range<u32> = 15..24;
+
+/// How many places a table has for each gram, at the least, as long as it may grow.
+const SPARSE: usize = 32;
 
 struct Pattern {
     bytes: Box<[u8]>,
@@ -49,8 +53,48 @@ pub struct Searcher {
     anchor: usize,
     patterns: Vec<Pattern>,
     by_anchor: HashMap<Box<[u8]>, Vec<u32>>,
-    shift: Vec<u8>,
+    /// All grams of all anchors, and the last ones.
+    grams: Grams,
+    ends: Grams,
+}
+
+/// Which grams there are: a bit for each, where its hash says. It may say too much, never too little.
+struct Grams {
+    table: Vec<u64>,
     bits: u32,
+    entered: usize,
+}
+
+impl Grams {
+    fn new(bits: u32) -> Grams {
+        Grams {
+            table: vec![0; 1 << (bits - 6)],
+            bits,
+            entered: 0,
+        }
+    }
+
+    /// Enters a gram; false where the table should be larger.
+    fn enter(&mut self, gram: [u8; GRAM]) -> bool {
+        let n = self.slot(gram);
+        self.table[n / 64] |= 1 << (n % 64);
+        self.entered += 1;
+        self.entered * SPARSE <= 1 << self.bits || self.bits >= BITS.end
+    }
+
+    fn has(&self, gram: [u8; GRAM]) -> bool {
+        let n = self.slot(gram);
+        self.table[n / 64] >> (n % 64) & 1 != 0
+    }
+
+    fn slot(&self, gram: [u8; GRAM]) -> usize {
+        (u32::from_le_bytes(gram).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
+    }
+}
+
+/// The gram at `at`, if the text is long enough.
+fn gram(text: &[u8], at: usize) -> Option<[u8; GRAM]> {
+    text.get(at..at + GRAM)?.try_into().ok()
 }
 
 impl std::fmt::Debug for Searcher {
@@ -84,8 +128,8 @@ impl Searcher {
             anchor,
             patterns: Vec::new(),
             by_anchor: HashMap::new(),
-            shift: vec![(anchor - GRAM + 1) as u8; 1 << BITS.start],
-            bits: BITS.start,
+            grams: Grams::new(BITS.start),
+            ends: Grams::new(BITS.start),
         }
     }
 
@@ -150,28 +194,32 @@ impl Searcher {
             fingerprint,
             encoded,
         });
-        // Sparse, so that most shifts stay long: eight places for each gram.
-        let wanted = (self.patterns.len() * self.anchor * 8)
-            .ilog2()
-            .clamp(BITS.start, BITS.end);
-        if wanted > self.bits {
-            self.bits = wanted;
-            self.shift = vec![(self.anchor - GRAM + 1) as u8; 1 << wanted];
-            (0..self.patterns.len()).for_each(|n| self.enter(n));
-        } else {
-            self.enter(self.patterns.len() - 1);
+        while !self.enter(self.patterns.len() - 1) {
+            let bits = (self.grams.bits + 2).min(BITS.end);
+            (self.grams, self.ends) = (Grams::new(bits), Grams::new(bits));
+            (0..self.patterns.len() - 1).for_each(|n| {
+                self.enter(n);
+            });
         }
     }
 
-    /// Enters a pattern's anchor into the table of shifts.
-    fn enter(&mut self, n: usize) {
+    /// Bytes of a step: as many as an anchor has grams.
+    fn step(&self) -> usize {
+        self.anchor - GRAM + 1
+    }
+
+    /// Enters a pattern's anchor into the tables; false where they should be larger.
+    fn enter(&mut self, n: usize) -> bool {
         let bytes = &self.patterns[n].bytes;
         let anchor = &bytes[bytes.len() - self.anchor..];
-        for end in GRAM..=self.anchor {
-            let slot = slot(&anchor[end - GRAM..end], self.bits);
-            let shift = (self.anchor - end) as u8;
-            self.shift[slot] = self.shift[slot].min(shift);
+        let mut room = true;
+        for gram in anchor.windows(GRAM).filter_map(|w| gram(w, 0)) {
+            room &= self.grams.enter(gram);
         }
+        if let Some(last) = gram(anchor, self.anchor - GRAM) {
+            room &= self.ends.enter(last);
+        }
+        room
     }
 
     /// Appends every place in `text` where a removed credential stands, in order, without overlaps. Marks are
@@ -180,21 +228,29 @@ impl Searcher {
         if self.patterns.is_empty() {
             return;
         }
-        let mut at = self.anchor;
+        let step = self.step();
         let mut free = 0; // nothing before this is looked at again
-        while at <= text.len() {
-            let shift = self.shift[slot(&text[at - GRAM..at], self.bits)];
-            if shift > 0 {
-                at += usize::from(shift);
-                continue;
+        let mut first = self.anchor; // no anchor that is looked for ends before this
+        let mut at = 0;
+        while let Some(here) = gram(text, at) {
+            if self.grams.has(here) {
+                // Every anchor that has this gram ends in one of these places.
+                let last = (at + self.anchor).min(text.len());
+                let mut end = first.max(at + GRAM);
+                while end <= last {
+                    let may = gram(text, end - GRAM).is_some_and(|g| self.ends.has(g));
+                    match may.then(|| self.at(text, free, end)).flatten() {
+                        Some(found) => {
+                            free = found.range.end;
+                            first = free.max(end) + 1;
+                            end = first;
+                            out.push(found);
+                        }
+                        None => end += 1,
+                    }
+                }
             }
-            if let Some(found) = self.at(text, free, at) {
-                free = found.range.end;
-                at = free.max(at) + 1;
-                out.push(found);
-            } else {
-                at += 1;
-            }
+            at += step;
         }
     }
 
@@ -257,11 +313,6 @@ impl Searcher {
         }
         start..end
     }
-}
-
-fn slot(gram: &[u8], bits: u32) -> usize {
-    let n = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
-    (n.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
 /// Ways to write `value` with `%HH` that differ from it, with large or small digits: by RFC 3986, as JavaScript

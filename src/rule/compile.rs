@@ -1,4 +1,4 @@
-//! Rules made ready for matching: names in one table, literals in one searcher, regular expressions compiled
+//! Rules made ready for matching: names in one table, literals in one list, regular expressions compiled
 //! when they are first needed (a run meets few of them, and start-up has to cost nothing).
 
 use super::load::LoadError;
@@ -335,7 +335,6 @@ impl RuleSet {
             paths: Vec::new(),
             literals: Vec::new(),
             literal_of: Vec::new(),
-            searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
         set.index()?;

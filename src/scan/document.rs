@@ -1,17 +1,19 @@
 //! Sources that are read as a whole by a reader of their own: databases, and the documents of browsers.
 
-use super::schedule::lock;
+use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::stream::{SPOOL, Stream};
 use super::worker::{Counts, Place, Worker};
+use crate::format::Kind;
 use crate::format::document::{self, Read as Outcome, WindowVisit, Worth};
+use crate::format::har::{Batch, Hand};
 use crate::format::history::database;
 use crate::report::model::Status;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 
 /// Events that are held before they are handed on.
 const EVENTS: usize = 1024;
@@ -30,6 +32,21 @@ impl Read for Counted<'_> {
     }
 }
 
+/// A source that several threads may read, and the unit in which it ends.
+struct Others {
+    member: Arc<Member>,
+    last: Arc<AtomicU32>,
+}
+
+/// Entries of a capture that one thread has cut out and another reads.
+pub(super) struct Entries {
+    member: Arc<Member>,
+    order: usize,
+    unit: u32,
+    batch: Batch,
+    last: Arc<AtomicU32>,
+}
+
 impl Stream<'_, '_, '_, '_> {
     /// A document, from its first byte on.
     pub(super) fn document(
@@ -45,21 +62,47 @@ impl Stream<'_, '_, '_, '_> {
             bytes: 0,
         };
         let catalogue = &self.shared.config.formats;
-        let ((format, read), counts) = self.records(&place, |worth, visit| {
-            document::read(kind, &mut input, catalogue, worth, visit)
+        // A capture's entries can be read by other threads, too.
+        let others = match kind {
+            document::Kind::Har(_) if self.shared.config.jobs > 1 && self.worker.offsets.is_none() => {
+                let format = catalogue.by_kind(Kind::Har);
+                let member = Member::document(place.clone(), joined(compression), format);
+                Some(Others {
+                    member: Arc::new(member),
+                    last: Arc::default(),
+                })
+            }
+            _ => None,
+        };
+        let ((format, read), counts) = self.records(&place, others.as_ref(), |worth, visit, hand| {
+            document::read(kind, &mut input, catalogue, worth, visit, hand)
         });
-        self.done(place, format, read, counts, input.bytes, compression);
+        let offsets = self.worker.offsets.as_ref();
+        let bytes = offsets.map_or(input.bytes, |o| {
+            o.lock().unwrap_or_else(PoisonError::into_inner).end()
+        });
+        let others = others.unwrap_or_else(|| Others {
+            member: Arc::new(Member::document(place, joined(compression), format)),
+            last: Arc::default(),
+        });
+        self.done(&others, read, counts, bytes);
     }
 
     /// A database, which is copied before it is read.
     pub(super) fn database(&mut self, name: &str, path: &Path, bytes: u64, compression: &[&'static str]) {
         let place = self.shared.place(name);
         let catalogue = &self.shared.config.formats;
-        let (result, counts) = self.records(&place, |_, visit| {
+        let (result, counts) = self.records(&place, None, |_, visit, _| {
             database::read(path, catalogue, &mut |at, text, r| visit(at, text, r, None))
         });
         match result {
-            Ok(Some(d)) => self.done(place, d.format, d.read, counts, bytes, compression),
+            Ok(Some(d)) => {
+                let one = Others {
+                    member: Arc::new(Member::document(place, joined(compression), d.format)),
+                    last: Arc::default(),
+                };
+                self.done(&one, d.read, counts, bytes);
+            }
             Ok(None) if self.named => {
                 let why = "is a database of no known kind; export its contents as text and scan that";
                 self.unread(name, Status::Skipped, why);
@@ -93,44 +136,67 @@ impl Stream<'_, '_, '_, '_> {
         }
     }
 
-    /// Gives records to the worker, and what it finds on in order.
-    fn records<T>(&mut self, place: &Place, read: impl FnOnce(&Worth, &mut WindowVisit) -> T) -> (T, Counts) {
+    /// Gives records to the worker, and what it finds on in order. Batches go to other threads that have nothing else
+    /// to do, where others may read, too.
+    fn records<T>(
+        &mut self,
+        place: &Place,
+        others: Option<&Others>,
+        read: impl FnOnce(&Worth, &mut WindowVisit, Option<&mut Hand>) -> T,
+    ) -> (T, Counts) {
         let mut counts = Counts::default();
         let (shared, order) = (self.shared, self.order);
-        let (worker, units) = (RefCell::new(&mut *self.worker), &mut self.units);
-        let first = *units;
-        let mut submit = |worker: &mut Worker| {
-            let mut unit = worker.take_unit(0);
-            unit.restart = *units == first;
-            shared.submit(order, *units, unit);
-            *units += 1;
+        let (worker, units) = (RefCell::new(&mut *self.worker), Cell::new(self.units));
+        let first = self.units;
+        let submit = || {
+            let mut unit = worker.borrow_mut().take_unit(0);
+            unit.restart = units.get() == first;
+            shared.submit(order, units.get(), unit);
+            units.set(units.get() + 1);
+        };
+        let mut hand = |batch: Batch| {
+            let others = others.filter(|_| !batch.is_empty())?;
+            let queue = lock(&shared.queue);
+            if queue.jobs.len() >= 2 * shared.config.jobs || queue.next < shared.candidates.len() {
+                return Some(batch);
+            }
+            drop(queue);
+            // What was found before it comes first; it may have to wait for what others have.
+            submit();
+            others.member.begin();
+            let job = Entries {
+                member: others.member.clone(),
+                order,
+                unit: units.get(),
+                batch,
+                last: others.last.clone(),
+            };
+            units.set(units.get() + 1);
+            lock(&shared.queue).jobs.push_back(Job::Entries(job));
+            shared.wake.notify_one();
+            None
         };
         let out = read(
             &|bytes| worker.borrow_mut().worth(bytes),
             &mut |position, text, record, own| {
-                let mut worker = worker.borrow_mut();
-                worker.record(position, text, record, own.as_ref(), place, &mut counts);
-                if worker.waiting() >= EVENTS {
-                    submit(&mut worker);
+                let waiting = {
+                    let mut worker = worker.borrow_mut();
+                    worker.record(position, text, record, own.as_ref(), place, &mut counts);
+                    worker.waiting()
+                };
+                if waiting >= EVENTS {
+                    submit();
                 }
             },
+            others.is_some().then_some(&mut hand),
         );
-        submit(&mut worker.borrow_mut());
+        submit();
+        self.units = units.get();
         (out, counts)
     }
 
-    fn done(
-        &mut self,
-        place: Place,
-        format: u16,
-        read: Outcome,
-        mut counts: Counts,
-        bytes: u64,
-        compression: &[&'static str],
-    ) {
-        let shared = self.shared;
-        let compression = (!compression.is_empty()).then(|| compression.join("+"));
-        let member = Arc::new(Member::document(place, compression, format));
+    fn done(&mut self, source: &Others, read: Outcome, mut counts: Counts, bytes: u64) {
+        let (shared, member) = (self.shared, &source.member);
         lock(&shared.results).members.push(member.clone());
         counts.lines = read.records;
         if let Some(problem) = read.problem {
@@ -140,6 +206,47 @@ impl Stream<'_, '_, '_, '_> {
         progress.bytes.fetch_add(bytes, Ordering::Relaxed);
         progress.exposures.fetch_add(counts.exposures, Ordering::Relaxed);
         member.add(0, bytes, counts);
-        self.finished(member.report(&shared.config.formats));
+        source.last.store(self.units, Ordering::SeqCst);
+        self.units += 1;
+        if member.end() {
+            shared.close(member, self.order, source.last.load(Ordering::SeqCst));
+        }
     }
+}
+
+impl<'c> Shared<'c, '_> {
+    /// Reads a batch that another thread has cut out.
+    pub(super) fn entries(&self, entries: Entries, worker: &mut Worker<'c>) {
+        let Entries {
+            member,
+            order,
+            unit,
+            batch,
+            last,
+        } = entries;
+        let mut counts = Counts::default();
+        let format = self.config.formats.by_kind(Kind::Har);
+        let worker = RefCell::new(worker);
+        batch.read(
+            format,
+            &|bytes| worker.borrow_mut().worth(bytes),
+            &mut |position, text, record, own| {
+                let mut worker = worker.borrow_mut();
+                worker.record(position, text, record, own.as_ref(), &member.place, &mut counts);
+            },
+        );
+        self.progress
+            .exposures
+            .fetch_add(counts.exposures, Ordering::Relaxed);
+        member.add(0, 0, counts);
+        let content = worker.borrow_mut().take_unit(0);
+        self.submit(order, unit, content);
+        if member.end() {
+            self.close(&member, order, last.load(Ordering::SeqCst));
+        }
+    }
+}
+
+fn joined(compression: &[&'static str]) -> Option<String> {
+    (!compression.is_empty()).then(|| compression.join("+"))
 }

@@ -2,6 +2,7 @@
 //! and what one thread decompresses another may scan. Every thread folds for itself, and the folds are merged
 //! when all is done.
 
+use super::document::Entries;
 use super::events::{Order, Sink, Unit};
 use super::plain::{Chunk, read_full};
 use super::source::{Member, place, unread};
@@ -27,6 +28,7 @@ pub(super) enum Job {
     Open(usize),
     Chunk(Chunk),
     Block(Block),
+    Entries(Entries),
 }
 
 /// What waits for a thread.
@@ -169,6 +171,7 @@ impl<'c> Shared<'c, '_> {
                 Job::Open(n) => self.open(n, worker, &mut buffer),
                 Job::Chunk(chunk) => self.chunk(&chunk, worker, &mut buffer),
                 Job::Block(block) => self.block(block, worker),
+                Job::Entries(entries) => self.entries(entries, worker),
             }
             let mut queue = lock(&self.queue);
             queue.busy -= 1;

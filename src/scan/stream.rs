@@ -9,14 +9,14 @@ use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
-use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
+use crate::input::open::{MAX_NESTING, Offsets, Peek, SharedOffsets, Utf16, decompress};
 use crate::input::stop::Watched;
 use crate::report::model::{Source, Status};
 use crate::text::{Base, Text, json};
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A run that one thread has read and another scans.
 pub(super) struct Block {
@@ -246,9 +246,18 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                     .chain(Failed(failed))
                     .chain(input),
             );
-            let mut plain = Utf16::new(raw, big);
+            let offsets = SharedOffsets::new(Mutex::new(Offsets::from(2)));
+            let mut plain = Utf16::noting(raw, big, offsets.clone());
             let mut head = Vec::new();
             let failed = plain.by_ref().take(HEAD as u64).read_to_end(&mut head).err();
+            if let Some(kind) = document::sniff(&head, name) {
+                let mut input = io::Cursor::new(head).chain(Failed(failed)).chain(plain);
+                self.worker.offsets = Some(offsets);
+                self.document(kind, name, &mut input, compression);
+                self.worker.offsets = None;
+                return;
+            }
+            let plain = plain.unnoted();
             return self.lines(place, head, failed, plain, compression, true);
         }
         self.lines(place, head, failed, input, compression, interactive);

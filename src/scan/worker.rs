@@ -9,11 +9,12 @@ use crate::finding::{Aggregate, Evidence, Position, Sighting};
 use crate::format::{Kind, LineReader};
 use crate::gate::allow::Subject;
 use crate::input::lines::{OVERLAP, Run};
+use crate::input::open::SharedOffsets;
 use crate::record::Record;
 use crate::report::safe;
 use crate::text::{Base, Text, utf16_units};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 crate::record::words! {
     /// How clients are shown, in evidence and signs alike.
@@ -115,6 +116,8 @@ pub struct Worker<'c> {
     pub events: Option<Vec<Event>>,
     /// What redaction wants instead of findings: every exposure. None where findings are made.
     pub taken: Option<Vec<Taken>>,
+    /// Where what is read stands in its source, where it was UTF-16 and is read as a whole.
+    pub offsets: Option<SharedOffsets>,
     /// Where the pieces of the line at hand stand.
     joined: Arc<[Range<u64>]>,
     candidates: Vec<Candidate>,
@@ -139,6 +142,7 @@ impl<'c> Worker<'c> {
             aggregate: Aggregate::default(),
             events: events.then(Vec::new),
             taken: None,
+            offsets: None,
             joined: Arc::default(),
             candidates: Vec::new(),
             exposures: Vec::new(),
@@ -513,6 +517,16 @@ impl<'c> Worker<'c> {
             });
             return;
         }
+        // Excerpts are cut from the text as it was read.
+        let read = e.span.clone();
+        let mapped = self.offsets.as_ref().map(|offsets| {
+            let offsets = offsets.lock().unwrap_or_else(PoisonError::into_inner);
+            Exposure {
+                span: offsets.raw(read.start)..offsets.raw(read.end),
+                ..e.clone()
+            }
+        });
+        let e = mapped.as_ref().unwrap_or(e);
         let client = record.client.map(|c| address(c.bytes()));
         let hash = client.as_deref().map(|c| config.key.fingerprint(c.as_bytes()).0);
         let rule = &config.rules.rules[usize::from(e.rule)].spec;
@@ -528,7 +542,7 @@ impl<'c> Worker<'c> {
         };
         let shown = || client.as_deref().map(|c| show_client(c, config));
         let evidence = || {
-            let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            let (excerpt, span) = safe::excerpt(line, masks, &read, &e.preview);
             Evidence {
                 source: place.name.clone(),
                 block: matches!(position, Position::Line(_)).then_some((place.source, place.block)),
@@ -548,7 +562,7 @@ impl<'c> Worker<'c> {
         };
         let ids = self.aggregate.add(e, &rule.id, &at, evidence);
         if self.events.is_some() && e.severity >= config.min_severity {
-            let (excerpt, span) = safe::excerpt(line, masks, &e.span, &e.preview);
+            let (excerpt, span) = safe::excerpt(line, masks, &read, &e.preview);
             let subject = Subject {
                 rule: &rule.id,
                 host: e.host.as_deref(),

@@ -54,6 +54,14 @@ const checks = {
     await tab.locator("#sources th button").first().click();
     assert.equal(await tab.locator("#sources th").first().getAttribute("aria-sort"), "ascending");
   },
+  async "nothing has to be scrolled to sideways in a narrow window"(tab) {
+    const before = tab.viewportSize();
+    await tab.setViewportSize({ width: 380, height: 800 });
+    const wide = await tab.evaluate(() => [document.documentElement, ...document.querySelectorAll(".scroll")]
+      .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute("aria-label") ?? e.tagName));
+    await tab.setViewportSize(before);
+    assert.deepEqual(wide, []);
+  },
   async "every control has a name"(tab) {
     const bare = await tab.evaluate(() => [...document.querySelectorAll("input, select, button")]
       .filter((e) => !(e.labels?.length || e.textContent.trim())).length);

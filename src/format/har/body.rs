@@ -4,6 +4,7 @@
 use super::entry::{self, Around};
 use super::split::List;
 use crate::format::document::Worth;
+use crate::input::magic::{self, Magic};
 use crate::record::{Content, Field, Part, Record};
 use crate::text::{Base, Coding, Text, json};
 
@@ -93,6 +94,12 @@ pub(super) fn arcgis_error(body: Text) -> Option<u16> {
     let code = doc.members.iter().find(|m| &*m.path == "error.code")?;
     let code: u16 = std::str::from_utf8(code.value.bytes()).ok()?.parse().ok()?;
     matches!(code, 400..=499).then_some(code)
+}
+
+/// Whether base64 that begins so is of something in which nothing is read, such as a picture.
+pub(super) fn is_picture(coded: &[u8]) -> bool {
+    let head = Coding::Base64.decode(&coded[..coded.len().min(64)]);
+    matches!(magic::tell(&head), Magic::Ignored(_))
 }
 
 /// A window of a long string. Which string it is, and of which request, stands before it.

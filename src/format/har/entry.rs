@@ -169,7 +169,7 @@ pub(super) fn read(text: Text, format: u16, worth: &Worth, visit: &mut dyn FnMut
     }
     let decoded;
     let base;
-    if let Some(mut body) = response_body {
+    if let Some(mut body) = response_body.filter(|b| !(base64 && body::is_picture(b.bytes()))) {
         if base64 {
             decoded = Coding::Base64.decode(body.bytes());
             base = Base::decoded(body, Coding::Base64);

@@ -2,6 +2,7 @@
 //! entry that can carry a credential, with what is known of the request around it. The file is never held; see
 //! [`split`].
 
+mod batch;
 mod body;
 mod entry;
 mod split;
@@ -9,6 +10,7 @@ mod split;
 use super::document::{Read as Outcome, WindowVisit as Visit, Worth};
 use crate::finding::Position;
 use crate::text::{Base, Text, json};
+pub use batch::Batch;
 use split::{List, Piece, Splitter};
 use std::io::Read;
 
@@ -58,8 +60,19 @@ pub fn sniff(head: &[u8]) -> Option<Form> {
     (alone && has("startedDateTime") && has("request.url")).then_some(Form::Entry)
 }
 
-/// Reads a HAR to its end, or to where it breaks off.
-pub fn read(form: Form, input: &mut dyn Read, format: u16, worth: &Worth, visit: &mut Visit) -> Outcome {
+/// Takes a batch of entries to read it elsewhere, or gives it back.
+pub type Hand<'h> = dyn FnMut(Batch) -> Option<Batch> + 'h;
+
+/// Reads a HAR to its end, or to where it breaks off. Where there is a `hand`, it is asked for each batch of entries
+/// whether somebody else reads it; windows of long strings are read here.
+pub fn read(
+    form: Form,
+    input: &mut dyn Read,
+    format: u16,
+    worth: &Worth,
+    visit: &mut Visit,
+    mut hand: Option<&mut Hand>,
+) -> Outcome {
     let mut splitter = match form {
         Form::Log => Splitter::default(),
         Form::Entry => Splitter::single(),
@@ -68,7 +81,28 @@ pub fn read(form: Form, input: &mut dyn Read, format: u16, worth: &Worth, visit:
     let mut offset = 0;
     let mut failed = None;
     let mut entry = 0;
-    let mut take = |piece: Piece| give(piece, &mut entry, format, worth, visit);
+    let mut batch = Batch::default();
+    let mut take = |piece: Piece| {
+        let at = entry;
+        if let Piece::Unit {
+            list: List::Entries,
+            cut: false,
+            ..
+        } = &piece
+        {
+            entry += 1;
+        }
+        let Some(hand) = &mut hand else {
+            return give(&piece, at, format, worth, visit);
+        };
+        let added = batch.add(&piece, at);
+        if !added || batch.is_full() {
+            pass(&mut batch, hand, format, worth, visit);
+        }
+        if !added && !batch.add(&piece, at) {
+            give(&piece, at, format, worth, visit);
+        }
+    };
     loop {
         match input.read(&mut buffer) {
             Ok(0) => break,
@@ -84,6 +118,9 @@ pub fn read(form: Form, input: &mut dyn Read, format: u16, worth: &Worth, visit:
         }
     }
     splitter.finish(&mut take);
+    if let Some(hand) = &mut hand {
+        pass(&mut batch, hand, format, worth, visit);
+    }
     let problem = failed.or(splitter.problem.map(|p| format!("the HAR {p}")));
     Outcome {
         records: splitter.entries,
@@ -96,22 +133,25 @@ pub fn read(form: Form, input: &mut dyn Read, format: u16, worth: &Worth, visit:
     }
 }
 
-fn give(piece: Piece, entry: &mut u64, format: u16, worth: &Worth, visit: &mut Visit) {
+/// Hands a batch over, or reads it here.
+fn pass(batch: &mut Batch, hand: &mut Hand, format: u16, worth: &Worth, visit: &mut Visit) {
+    if let Some(mine) = hand(std::mem::take(batch)) {
+        mine.read(format, worth, visit);
+        *batch = mine.emptied();
+    }
+}
+
+/// Reads a piece; entry `entry` is the one at hand.
+fn give(piece: &Piece, entry: u64, format: u16, worth: &Worth, visit: &mut Visit) {
+    let at = Position::Entry(entry);
     match piece {
         Piece::Unit {
-            list,
-            bytes,
-            pieces,
-            cut,
+            list, bytes, pieces, ..
         } => {
             let base = Base::Joined { pieces };
             let text = Text::new(bytes, &base);
-            let at = Position::Entry(*entry);
             match list {
-                List::Entries => {
-                    entry::read(text, format, worth, &mut |whole, r| visit(at, whole, r, None));
-                    *entry += u64::from(!cut);
-                }
+                List::Entries => entry::read(text, format, worth, &mut |whole, r| visit(at, whole, r, None)),
                 List::Pages => entry::page(text, format, &mut |r| visit(at, text, r, None)),
                 List::Around => entry::loose(text, format, &mut |r| visit(at, text, r, None)),
             }
@@ -124,15 +164,17 @@ fn give(piece: Piece, entry: &mut u64, format: u16, worth: &Worth, visit: &mut V
             offset,
             own,
             skipped,
+            head,
         } => {
             let before_base = Base::Joined { pieces };
             let before = Text::new(before, &before_base);
-            let base = Base::Source { offset };
+            let base = Base::Source { offset: *offset };
             let window = Text::new(bytes, &base);
-            let at = Position::Entry(*entry);
-            body::window(list, before, window, skipped, format, worth, &mut |r| {
-                visit(at, window, r, Some(own.clone()));
-            });
+            if !body::is_picture(head) {
+                body::window(*list, before, window, *skipped, format, worth, &mut |r| {
+                    visit(at, window, r, Some(own.clone()));
+                });
+            }
         }
     }
 }

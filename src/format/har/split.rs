@@ -59,6 +59,8 @@ pub enum Piece<'a> {
         own: Range<u64>,
         /// Bytes of the string, escapes undone, that stand before the window.
         skipped: usize,
+        /// How the string begins.
+        head: &'a [u8],
     },
 }
 
@@ -68,7 +70,11 @@ struct Long {
     offset: u64,
     first: bool,
     skipped: usize,
+    head: Box<[u8]>,
 }
+
+/// Bytes of a long string's beginning that are remembered.
+const STRING_HEAD: usize = 64;
 
 #[derive(Default)]
 struct Held {
@@ -213,6 +219,7 @@ impl Splitter {
                     let offset = offset + to as u64 - string.len() as u64;
                     held.pieces.retain(|p| p.0 <= begin);
                     self.long = Some(Long {
+                        head: string[..STRING_HEAD].into(),
                         bytes: string,
                         offset,
                         first: true,
@@ -262,6 +269,7 @@ impl Splitter {
             offset,
             own,
             skipped,
+            head: &long.head,
         });
         if !last {
             let keep = whole_escapes(&long.bytes, length - OVERLAP);

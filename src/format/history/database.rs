@@ -85,6 +85,9 @@ const PRODUCTS: [&Product; 9] = [
 /// Which columns each table has.
 type Schema = BTreeMap<String, BTreeSet<String>>;
 
+/// Receives rows: number, index of the format, what is in it.
+pub type Each<'e> = dyn FnMut(i64, u16, &Row) + 'e;
+
 /// What a database was found to be, and what came of reading it.
 #[derive(Debug)]
 pub struct Database {
@@ -96,6 +99,13 @@ pub struct Database {
 
 /// Reads the database at `path`, which is not touched. `None` where it is a database of no known kind.
 pub fn read(path: &Path, catalogue: &Catalogue, visit: &mut Visit) -> Result<Option<Database>, Unreadable> {
+    rows(path, catalogue, &mut |number, format, row| {
+        row.give(Position::Row(number), format, visit);
+    })
+}
+
+/// The same, giving each row as it stands: its number, the index of its format, what is in it.
+pub fn rows(path: &Path, catalogue: &Catalogue, each: &mut Each) -> Result<Option<Database>, Unreadable> {
     let snapshot = Snapshot::take(path)?;
     let connection = &snapshot.connection;
     let schema = schema(connection).map_err(|e| Unreadable::Damaged(reason(&e)))?;
@@ -106,7 +116,7 @@ pub fn read(path: &Path, catalogue: &Catalogue, visit: &mut Visit) -> Result<Opt
     let mut read = Read::default();
     let mut row = Row::default();
     for table in product.tables {
-        one(connection, &schema, table, catalogue, &mut row, &mut read, visit);
+        one(connection, &schema, table, catalogue, &mut row, &mut read, each);
     }
     if snapshot.changed && read.problem.is_none() {
         read.problem = Some(
@@ -222,7 +232,7 @@ fn one(
     catalogue: &Catalogue,
     row: &mut Row,
     read: &mut Read,
-    visit: &mut Visit,
+    each: &mut Each,
 ) {
     let format = catalogue.index(table.format).unwrap_or_default();
     let mut last = i64::MIN;
@@ -245,7 +255,7 @@ fn one(
                 }
             }
             read.records += 1;
-            row.give(Position::Row(number), format, visit);
+            each(number, format, row);
         }
         Ok(())
     };

@@ -13,7 +13,7 @@ mod mozlz4;
 mod netscape;
 mod plist;
 mod quarantine;
-mod row;
+pub mod row;
 mod safari;
 mod shell;
 mod shortcut;

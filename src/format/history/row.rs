@@ -106,6 +106,16 @@ impl Row {
         self.time = Some(range);
     }
 
+    /// All of its text.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What was added, in order: what it is, and where it stands in the text.
+    pub fn parts(&self) -> impl Iterator<Item = (Role, Range<usize>)> {
+        self.parts.iter().map(|p| (p.role, p.range.clone()))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         if !self.bytes.is_empty() {
             self.bytes.push(b' ');
