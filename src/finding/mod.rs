@@ -9,9 +9,11 @@ mod key;
 pub mod limits;
 mod model;
 mod sketch;
+mod writers;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
 pub use key::{FindingKey, Level, Words, stem};
 pub use model::{Credential, Finding};
 pub use sketch::Sketch;
+pub use writers::Writers;

@@ -5,7 +5,7 @@ use super::Config;
 use super::events::{Event, Unit};
 use crate::detect::prefilter::Prefilter;
 use crate::detect::{Detector, Exposure};
-use crate::finding::{Aggregate, Evidence, Position, Sighting};
+use crate::finding::{Aggregate, Evidence, Position, Sighting, Writers};
 use crate::format::{Kind, LineReader};
 use crate::gate::allow::Subject;
 use crate::input::lines::{OVERLAP, Run};
@@ -34,6 +34,8 @@ pub struct Place {
     pub name: Arc<str>,
     /// The stem of its name.
     pub site: Arc<str>,
+    /// Servers that its name tells of.
+    pub writers: Writers,
     /// Number of the source, for evidence.
     pub source: u32,
     /// Number of the block.
@@ -527,6 +529,7 @@ impl<'c> Worker<'c> {
             position,
             site: &place.site,
             format: record.format,
+            writers: place.writers,
             client: hash,
             status: record.status,
         };
