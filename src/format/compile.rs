@@ -2,7 +2,7 @@
 //! `LogFormat` (and Tomcat's pattern), HAProxy `log-format`, Envoy's format string. The syntax is told by its
 //! looks; a JSON object of nginx variables becomes a map of JSON members.
 
-use super::columns::{Column, header, response_header};
+use super::columns::{Captured, Column, header, response_header};
 use super::template::Template;
 use crate::text::Coding;
 use crate::time::TimeForm;
@@ -161,6 +161,9 @@ pub fn nginx_variable(name: &str) -> Column {
         "redirect_url" => Column::Location,
         "request_body" => Column::Body,
         "message" => Column::Message,
+        "captured_request" => Column::Captured(Captured::Request),
+        "captured_response" => Column::Captured(Captured::Response),
+        "captured" => Column::Captured(Captured::Either),
         "body_bytes_sent"
         | "bytes_sent"
         | "request_length"
@@ -330,7 +333,9 @@ fn haproxy_alias(name: &str) -> Option<Column> {
         "HQ" => Column::Query,
         "ST" => Column::Status,
         "CC" | "CS" => Column::Cookies,
-        "hr" | "hs" | "hrl" | "hsl" => Column::Other,
+        "hr" => Column::Captured(Captured::Request),
+        "hs" => Column::Captured(Captured::Response),
+        "hrl" | "hsl" => Column::Other,
         "ft" | "f" | "b" | "s" | "si" | "bi" | "fi" | "tsc" | "HV" | "ID" | "sslc" | "sslv" | "pid" | "H"
         | "rt" | "lc" | "ms" | "o" => Column::Word,
         "TR" | "Tw" | "Tc" | "Tr" | "Ta" | "Tt" | "Tq" | "Ti" | "Td" | "Th" | "Tu" | "B" | "U" | "ac"
