@@ -136,7 +136,7 @@ impl<'c> LineReader<'c> {
             return found;
         }
         // Nothing else looks like a container runtime's line, which any template could be inside of.
-        if depth < MAX_WRAPPERS && wrapper::cri_partial(line.bytes()).is_some() {
+        if depth < MAX_WRAPPERS && wrapper::cri(line.bytes()).is_some() {
             return self
                 .wrapped(line, depth, wrapper, visit)
                 .unwrap_or(done(c.by_kind(Kind::Text)));
