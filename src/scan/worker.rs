@@ -418,6 +418,7 @@ impl<'c> Worker<'c> {
         own: Option<Range<u64>>,
     ) {
         let found = reader.read(line, &mut |record: &Record| {
+            let whole = record.whole.unwrap_or(whole);
             self.record(Position::Line(number), whole, record, own.as_ref(), place, counts);
         });
         if found.is_some_and(|f| f.format == self.text) {
