@@ -148,6 +148,8 @@ pub struct Record<'a> {
     pub scheme: Option<&'static str>,
     /// What can carry a credential.
     pub carriers: Vec<Carrier<'a>>,
+    /// The text that the record stands in, where it is a part of its line only: several records may share a line.
+    pub whole: Option<Text<'a>>,
     /// Index into the catalogue of formats.
     pub format: u16,
 }

@@ -257,7 +257,10 @@ impl Detector<'_> {
             host: owner.host.as_deref().map(Into::into),
             route: Some(owner.path)
                 .filter(|_| owner.routed)
-                .and_then(|path| route::scoped(path, rule.spec.scope, place.rec.status))
+                .and_then(|path| {
+                    let status = place.rec.status.filter(|_| owner.requested);
+                    route::scoped(path, rule.spec.scope, status)
+                })
                 .map(Into::into),
             leaked_to: place
                 .receiver

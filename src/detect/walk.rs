@@ -61,6 +61,8 @@ pub(super) struct Owner<'f> {
     /// Whether what it owns is grouped by its path: not where cookies and headers carry it, which go with every
     /// request.
     pub(super) routed: bool,
+    /// Whether the path is the one that was asked for, so that the response's status is about it.
+    pub(super) requested: bool,
 }
 
 pub(super) struct Via<'f> {
@@ -190,6 +192,7 @@ impl<'r> Detector<'r> {
                         carrier.field,
                         Field::RequestHeader | Field::ResponseHeader | Field::Cookie
                     ),
+                requested: true,
             };
             let place = Place {
                 rec: record,
@@ -290,6 +293,7 @@ impl<'r> Detector<'r> {
             host,
             path: url.path.bytes(),
             routed: true,
+            requested: place.field == Field::Url && place.depth == 0,
         };
         let place = Place {
             owner: &owner,

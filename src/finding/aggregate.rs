@@ -339,6 +339,7 @@ mod tests {
             position: Position::Line(at as u64),
             site: "s",
             format: u16::from(client % 2),
+            writers: super::super::Writers::of(["nginx/a", "apache/a", "a"][at % 3]),
             client: Some(hash("client", client.into())),
             status: Some(200 + u16::from(client)),
         };

@@ -1,5 +1,6 @@
 //! Where an exposure was seen, as reports show it: redacted, and in source order.
 
+use super::writers::Writers;
 use crate::record::Surface;
 use crate::secret::Fingerprint;
 use crate::time::Instant;
@@ -83,6 +84,8 @@ pub struct Sighting<'a> {
     pub site: &'a str,
     /// Index of the line's format.
     pub format: u16,
+    /// Servers that the source's name tells of.
+    pub writers: Writers,
     /// Keyed hash of the client, if there is one.
     pub client: Option<u64>,
     /// The status.

@@ -158,56 +158,9 @@ impl FindingKey {
     }
 }
 
-/// The stem of a source's name: its file name without folders, archive, compression and rotation suffixes, so
-/// that the log of one site has one stem from day to day.
-pub fn stem(source: &str) -> String {
-    let name = source.rsplit(['/', '\\', '!']).next().unwrap_or(source);
-    let mut stem = name;
-    loop {
-        let before = stem;
-        for suffix in [
-            ".gz", ".bz2", ".xz", ".zst", ".zip", ".tgz", ".tar", ".gzip", ".log", ".txt", ".json", ".old",
-        ] {
-            stem = stem.strip_suffix(suffix).unwrap_or(stem);
-        }
-        // `.1`, `-0`, `-20260101`, `.2026-01-01`, `_2026010112`; `u_ex260101`, whose six digits are a date.
-        let bare = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-        let digits = stem.len() - bare.len();
-        if digits > 0 && bare.ends_with(['.', '-', '_']) {
-            stem = bare.trim_end_matches(['.', '-', '_']);
-        } else if digits >= 6 && !bare.is_empty() {
-            stem = bare;
-        }
-        if stem == before {
-            break;
-        }
-    }
-    let stem = if stem.is_empty() { name } else { stem };
-    crate::report::safe::label(stem)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rotation_does_not_change_the_stem() {
-        for (name, want) in [
-            ("/var/log/nginx/access.log", "access"),
-            ("/var/log/nginx/access.log.1", "access"),
-            ("access.log-20260101.gz", "access"),
-            ("access.log.2.gz", "access"),
-            ("C:\\inetpub\\logs\\W3SVC1\\u_ex260101.log", "u_ex"),
-            ("a.zip!logs/site-a.log", "site-a"),
-            ("-", "-"),
-            ("localhost_access_log.2026-01-01.txt", "localhost_access_log"),
-            ("20260101.log", "20260101"),
-            ("part-3.log", "part"),
-            ("web1.log", "web1"),
-        ] {
-            assert_eq!(stem(name), want, "{name}");
-        }
-    }
 
     #[test]
     fn ids_depend_on_every_piece() {

@@ -9,9 +9,13 @@ mod key;
 pub mod limits;
 mod model;
 mod sketch;
+mod stem;
+mod writers;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
-pub use key::{FindingKey, Level, Words, stem};
+pub use key::{FindingKey, Level, Words};
 pub use model::{Credential, Finding};
 pub use sketch::Sketch;
+pub use stem::stem;
+pub use writers::Writers;

@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, Order, Sighting};
 use super::limits;
 use super::sketch::Sketch;
+use super::writers::Writers;
 use crate::detect::Exposure;
 use crate::detect::liveness::{Liveness, State};
 use crate::rule::severity::Basis;
@@ -47,8 +48,8 @@ pub struct Finding {
     pub leaked_to: BTreeSet<Box<str>>,
     /// Schemes: bit 0 http, bit 1 https, bit 2 another.
     pub schemes: u8,
-    /// Formats of the lines.
-    pub formats: BTreeSet<u16>,
+    /// Formats of the lines, each with the servers that its sources' names tell of.
+    pub formats: BTreeSet<(u16, Writers)>,
     /// The first in source order.
     pub evidence: Vec<Evidence>,
 }
@@ -154,7 +155,7 @@ impl Finding {
             Some(_) => 4,
             None => 0,
         };
-        self.formats.insert(at.format);
+        self.formats.insert((at.format, at.writers));
     }
 
     /// Adds what another counted.

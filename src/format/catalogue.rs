@@ -310,9 +310,10 @@ impl Catalogue {
 
 /// A format that is described by a server's own string.
 fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError> {
+    let plain = compile::pasted(text);
     let syntax = match text {
         "common" | "combined" => Some(Syntax::Apache),
-        _ => compile::guess(text),
+        _ => compile::guess(&plain),
     };
     let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string(), String::new()))?;
     let servers = match syntax {
@@ -333,7 +334,7 @@ fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError
         servers: vec![servers.into()],
         kind: Kind::Template,
         syntax: Some(syntax),
-        template: Some(text.to_string()),
+        template: Some(plain.clone()),
         escape: Escape::Default,
         squeeze: false,
         require: Vec::new(),
@@ -342,8 +343,8 @@ fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError
         references: Vec::new(),
     };
     // `escape=json` formats are JSON objects of variables.
-    if text.trim_start().starts_with('{') && syntax == Syntax::Nginx {
-        json_template(text, &mut spec)?;
+    if plain.trim_start().starts_with('{') && syntax == Syntax::Nginx {
+        json_template(&plain, &mut spec)?;
     }
     Ok(spec)
 }

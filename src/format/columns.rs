@@ -4,7 +4,7 @@
 use crate::record::{Content, Field, Part, Record, is_absent};
 use crate::text::Text;
 use crate::time::{Clock, Instant, TimeForm};
-use crate::url::Url;
+use crate::url::{Url, scheme_len};
 
 /// The meaning of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum Column {
     Location,
     /// The request's body.
     Body,
+    /// Values of headers that HAProxy captured, without their names: `a|b`.
+    Captured(Captured),
     /// A message.
     Message,
     /// A number, or what stands where one would.
@@ -63,6 +65,17 @@ pub enum Column {
     Word,
     /// Something of no known meaning.
     Other,
+}
+
+/// Which headers were captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Captured {
+    /// The request's.
+    Request,
+    /// The response's.
+    Response,
+    /// The request's as a rule; where only the response's are captured they stand in the same place.
+    Either,
 }
 
 impl Column {
@@ -199,6 +212,25 @@ pub fn response_header(name: &str) -> Column {
     }
 }
 
+impl<'a> Record<'a> {
+    /// Takes the value of a header that was captured: which one can be told of URLs, which stand in one header of
+    /// requests and in one of responses.
+    fn captured(&mut self, side: Captured, value: Text<'a>) {
+        let field = match side {
+            Captured::Request => Field::Referer,
+            Captured::Response => Field::Location,
+            Captured::Either if self.status.is_none_or(|s| s / 100 != 3) => Field::Referer,
+            Captured::Either => Field::Text,
+        };
+        let bytes = value.bytes();
+        if field != Field::Text && scheme_len(bytes).is_some() {
+            self.push(field, Content::Url(Url::parse(value)));
+        } else if worth_reading(bytes) {
+            self.push(Field::Text, Content::Text(value));
+        }
+    }
+}
+
 /// A record in the making: columns come in any order, and some need each other.
 #[derive(Default)]
 pub struct Builder<'a> {
@@ -274,6 +306,7 @@ impl<'a> Builder<'a> {
             }
             Column::Named(name) => r.push(Field::Url, Content::Named(name, Part::Value, text)),
             Column::Location => r.push(Field::Location, Content::Url(Url::parse(text))),
+            Column::Captured(side) => r.captured(*side, text),
             Column::Body => r.push(Field::RequestBody, Content::Text(text)),
             Column::Message => r.push(Field::Message, Content::Text(text)),
             Column::Number | Column::Port | Column::Scheme | Column::Status => {}

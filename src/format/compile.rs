@@ -2,7 +2,7 @@
 //! `LogFormat` (and Tomcat's pattern), HAProxy `log-format`, Envoy's format string. The syntax is told by its
 //! looks; a JSON object of nginx variables becomes a map of JSON members.
 
-use super::columns::{Column, header, response_header};
+use super::columns::{Captured, Column, header, response_header};
 use super::template::Template;
 use crate::text::Coding;
 use crate::time::TimeForm;
@@ -23,11 +23,20 @@ pub enum Syntax {
 
 type Parts = Vec<Result<Vec<u8>, Column>>;
 
+/// A string as it may have been copied out of a server's configuration, without the escapes of that file: quotes
+/// with a backslash (Apache, HAProxy, YAML), entities (Tomcat's `server.xml`).
+pub fn pasted(format: &str) -> String {
+    let plain = format.replace("\\\"", "\"");
+    let entities = ["&quot;", "&apos;", "&lt;", "&gt;", "&amp;", "&#34;", "&#39;"];
+    if entities.iter().any(|e| plain.contains(e)) {
+        let decoded = Coding::Html.decode(plain.as_bytes()).into_owned();
+        return String::from_utf8(decoded).unwrap_or(plain);
+    }
+    plain
+}
+
 /// The syntax that `format` looks to be written in.
 pub fn guess(format: &str) -> Option<Syntax> {
-    let upper = format.split('%').skip(1).step_by(2).any(|p| {
-        p.starts_with(|c: char| c.is_ascii_uppercase()) && p.len() > 3 && format.contains(&format!("%{p}%"))
-    });
     if format.contains('$')
         && format
             .split('$')
@@ -35,7 +44,7 @@ pub fn guess(format: &str) -> Option<Syntax> {
             .any(|p| p.starts_with(|c: char| c.is_ascii_lowercase() || c == '{'))
     {
         Some(Syntax::Nginx)
-    } else if upper {
+    } else if has_envoy_operator(format) {
         Some(Syntax::Envoy)
     } else if ["%ci", "%HM", "%HU", "%HP", "%ft", "%tr", "%ST", "%[", "%{+Q"]
         .iter()
@@ -47,6 +56,28 @@ pub fn guess(format: &str) -> Option<Syntax> {
     } else {
         None
     }
+}
+
+/// Whether one of Envoy's operators stands in it: a name in capitals and underscores, perhaps what it is applied to
+/// in parentheses and a length, and the percent sign that closes it. Directives of the others have one letter, or
+/// three at most (HAProxy's `%HPO`, which another may follow), and none is closed.
+fn has_envoy_operator(format: &str) -> bool {
+    format.match_indices('%').any(|(at, _)| {
+        let rest = &format[at + 1..];
+        let name = rest
+            .find(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+            .unwrap_or(0);
+        let (name, rest) = rest.split_at(name);
+        let applied = rest.starts_with('(');
+        let rest = match rest.find(')').filter(|_| applied) {
+            Some(end) => &rest[end + 1..],
+            None => rest,
+        };
+        let rest = rest
+            .strip_prefix(':')
+            .map_or(rest, |r| r.trim_start_matches(|c: char| c.is_ascii_digit()));
+        rest.starts_with('%') && (name.len() > 3 || name.len() == 3 && applied)
+    })
 }
 
 /// Compiles `format`; the error says what of it could not be understood.
@@ -130,6 +161,9 @@ pub fn nginx_variable(name: &str) -> Column {
         "redirect_url" => Column::Location,
         "request_body" => Column::Body,
         "message" => Column::Message,
+        "captured_request" => Column::Captured(Captured::Request),
+        "captured_response" => Column::Captured(Captured::Response),
+        "captured" => Column::Captured(Captured::Either),
         "body_bytes_sent"
         | "bytes_sent"
         | "request_length"
@@ -156,7 +190,7 @@ pub fn nginx_variable(name: &str) -> Column {
 
 fn apache(format: &str) -> Result<Parts, String> {
     let mut parts = Parts::new();
-    let format = format.replace("\\\"", "\"").replace("\\t", "\t");
+    let format = format.replace("\\t", "\t");
     let mut rest = match format.as_str() {
         "common" => r#"%h %l %u %t "%r" %s %b"#,
         "combined" => r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-Agent}i""#,
@@ -299,7 +333,9 @@ fn haproxy_alias(name: &str) -> Option<Column> {
         "HQ" => Column::Query,
         "ST" => Column::Status,
         "CC" | "CS" => Column::Cookies,
-        "hr" | "hs" | "hrl" | "hsl" => Column::Other,
+        "hr" => Column::Captured(Captured::Request),
+        "hs" => Column::Captured(Captured::Response),
+        "hrl" | "hsl" => Column::Other,
         "ft" | "f" | "b" | "s" | "si" | "bi" | "fi" | "tsc" | "HV" | "ID" | "sslc" | "sslv" | "pid" | "H"
         | "rt" | "lc" | "ms" | "o" => Column::Word,
         "TR" | "Tw" | "Tc" | "Tr" | "Ta" | "Tt" | "Tq" | "Ti" | "Td" | "Th" | "Tu" | "B" | "U" | "ac"
@@ -354,5 +390,48 @@ fn envoy_operator(operator: &str) -> Column {
         | "REQUESTED_SERVER_NAME"
         | "ROUTE_NAME" => Column::Word,
         _ => Column::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_syntax_is_told_by_what_only_one_server_has() {
+        for (pasted_from, want) in [
+            (
+                r#"%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\""#,
+                Syntax::Apache,
+            ),
+            (
+                r#"%v:%p %h %l %u %t \"%m %U %H\" %>s %B \"%{Referer}i\" \"%{X-A}i\""#,
+                Syntax::Apache,
+            ),
+            ("%h %l %u %t &quot;%m %U %H&quot; %s %b %T %D", Syntax::Apache),
+            (
+                r#"%ci:%cp [%tr] %ft %ST %B %CC %CS %tsc \"%HM %HPO %HV\""#,
+                Syntax::Haproxy,
+            ),
+            (
+                r#"[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH):256%\" %RESPONSE_CODE%"#,
+                Syntax::Envoy,
+            ),
+            ("%REQ(:PATH)%", Syntax::Envoy),
+            ("%DURATION% %PROTOCOL%", Syntax::Envoy),
+            (
+                r#"$remote_addr [$time_local] \"$request\" %START_TIME%"#,
+                Syntax::Nginx,
+            ),
+        ] {
+            let format = pasted(pasted_from);
+            assert_eq!(guess(&format), Some(want), "{pasted_from}");
+            assert!(!format.contains(['\\', '&']), "{format}");
+            compile(&format, want, default_escape(want), false).unwrap_or_else(|e| panic!("{format}: {e}"));
+        }
+        // Columns that nothing stands between are no format, and are still nobody else's.
+        assert_eq!(guess("%H%U%q %T%B%D"), Some(Syntax::Apache));
+        assert_eq!(guess("%HPO%HQ %HM %ST%TR%Tw"), Some(Syntax::Haproxy));
+        assert_eq!(guess("no format at all"), None);
     }
 }

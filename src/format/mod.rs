@@ -41,6 +41,10 @@ pub struct LineReader<'c> {
     pub headers: bool,
 }
 
+/// The member that keeps the records of a line that has several (Azure), and how it stands in the line.
+const RECORDS: &str = "records";
+const RECORDS_KEY: &[u8] = b"\"records\"";
+
 /// How many wrappers are peeled off one line.
 const MAX_WRAPPERS: u8 = 3;
 
@@ -136,7 +140,7 @@ impl<'c> LineReader<'c> {
             return found;
         }
         // Nothing else looks like a container runtime's line, which any template could be inside of.
-        if depth < MAX_WRAPPERS && wrapper::cri_partial(line.bytes()).is_some() {
+        if depth < MAX_WRAPPERS && wrapper::cri(line.bytes()).is_some() {
             return self
                 .wrapped(line, depth, wrapper, visit)
                 .unwrap_or(done(c.by_kind(Kind::Text)));
@@ -208,6 +212,30 @@ impl<'c> LineReader<'c> {
         read.then_some(n)
     }
 
+    /// Several records in one line, which stands in the source as it is; the line's format is the first's.
+    fn list(
+        &self,
+        line: Text,
+        depth: u8,
+        wrapper: Option<&'static str>,
+        visit: &mut dyn FnMut(&Record),
+    ) -> Option<LineFormat> {
+        let may = line.bytes()[0] == b'[' || memchr::memmem::find(line.bytes(), RECORDS_KEY).is_some();
+        if !may || depth >= MAX_WRAPPERS || !line.is_plain() {
+            return None;
+        }
+        let mut first = None;
+        for one in json::elements(line, RECORDS)? {
+            let found = self.line(one, depth + 1, wrapper, &mut |record| {
+                let mut record = record.clone();
+                record.whole.get_or_insert(one);
+                visit(&record);
+            });
+            first = first.or(Some(found));
+        }
+        first
+    }
+
     fn json(
         &self,
         line: Text,
@@ -216,6 +244,9 @@ impl<'c> LineReader<'c> {
         visit: &mut dyn FnMut(&Record),
     ) -> Option<LineFormat> {
         let c = self.catalogue;
+        if let Some(found) = self.list(line, depth, wrapper, visit) {
+            return Some(found);
+        }
         let doc = json::read(line)?;
         // `[2026-01-01T…] "GET …` is no array, and `{"a":1} more` no line of JSON; a cut-off object is one.
         let rest = line.bytes().get(doc.end..).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What a source is, told from its head: the format that most of its lines have, and whether it has `#Fields`.
 //! This names the source in reports; each line is still read for itself.
 
-use super::{Catalogue, Kind, LineFormat, LineReader};
+use super::{Catalogue, Kind, LineFormat, LineReader, wrapper};
 use crate::text::{Base, Text};
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
         if cut && !counts.is_empty() {
             break;
         }
-        in_order |= super::wrapper::cri_partial(line.bytes()).is_some();
+        in_order |= line.bytes().starts_with(wrapper::DOCKER) || wrapper::cri(line.bytes()).is_some();
         if let Some(found) = reader.read(line, &mut |_| {}) {
             *counts.entry((found.format, found.wrapper)).or_default() += 1;
         }

@@ -210,7 +210,15 @@ impl Template {
             Some(_) => true,
             None => false,
         };
-        let raw: Vec<Text> = ranges.iter().map(|r| line.slice(r.clone())).collect();
+        let extra = Column::Other;
+        let mut columns: Vec<&Column> = Vec::with_capacity(ranges.len());
+        let mut raw: Vec<Text> = Vec::with_capacity(ranges.len());
+        for (column, range) in self.columns().chain(std::iter::once(&extra)).zip(&ranges) {
+            each_value(column, line.slice(range.clone()), &mut |value| {
+                columns.push(column);
+                raw.push(value);
+            });
+        }
         let coding = self.escape.filter(|_| marker);
         let plain: Vec<Cow<[u8]>> = raw
             .iter()
@@ -229,13 +237,31 @@ impl Template {
                 Cow::Borrowed(_) => raw,
                 Cow::Owned(bytes) => Text::new(bytes, base),
             });
-        let extra = Column::Other;
-        for (column, text) in self.columns().chain(std::iter::once(&extra)).zip(texts) {
+        for (column, text) in columns.into_iter().zip(texts) {
             builder.add(column, text);
         }
         visit(&builder.finish(format));
         true
     }
+}
+
+/// The values that a column holds: several where it is a list, which is cut before escapes are undone.
+fn each_value<'a>(column: &Column, text: Text<'a>, visit: &mut dyn FnMut(Text<'a>)) {
+    if !matches!(column, Column::Captured(_)) {
+        return visit(text);
+    }
+    let bytes = text.bytes();
+    let braced = bytes.len() >= 2 && bytes[0] == b'{' && bytes[bytes.len() - 1] == b'}';
+    let mut rest = if braced {
+        text.slice(1..bytes.len() - 1)
+    } else {
+        text
+    };
+    while let Some((first, after)) = rest.split_once(b'|') {
+        visit(first);
+        rest = after;
+    }
+    visit(rest);
 }
 
 /// Whether a quote after `before` is escaped.

@@ -2,6 +2,7 @@
 //! peeled off and what is inside is read as a line of its own.
 
 use crate::text::{Text, json};
+use std::ops::Range;
 
 /// A line inside another.
 pub struct Wrapped<'a> {
@@ -40,15 +41,32 @@ pub fn json<'a>(doc: &json::Document<'a>) -> Option<Wrapped<'a>> {
     })
 }
 
-/// Whether a line is a piece of a longer one that the container runtime cut (CRI tag `P`).
-pub fn cri_partial(line: &[u8]) -> Option<(usize, bool)> {
-    let space = memchr::memchr(b' ', line)?;
+/// A line that may be a piece of a longer one, which the container runtime cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The container's stream: 0 is its output, 1 its errors.
+    pub stream: usize,
+    /// Where the piece stands in the runtime's line, escaped as the runtime does.
+    pub text: Range<usize>,
+    /// Whether more of it follows.
+    pub partial: bool,
+}
+
+/// The least length in bytes at which docker cuts a line.
+pub const DOCKER_CUT: usize = 16 << 10;
+
+/// What lines of docker's json-file begin with.
+pub const DOCKER: &[u8] = b"{\"log\":\"";
+
+/// The piece in a line of CRI.
+pub fn cri(line: &[u8]) -> Option<Piece> {
+    let space = memchr::memchr(b' ', &line[..line.len().min(40)])?;
     let (time, rest) = (&line[..space], &line[space + 1..]);
     let iso = time.len() >= 20 && time.get(4) == Some(&b'-') && time.get(10) == Some(&b'T');
-    let stream = rest.starts_with(b"stdout ") || rest.starts_with(b"stderr ");
-    if !iso || !stream {
-        return None;
-    }
+    let stream = [&b"stdout "[..], b"stderr "]
+        .iter()
+        .position(|s| rest.starts_with(s))
+        .filter(|_| iso)?;
     let tag = &rest[7..];
     let end = memchr::memchr(b' ', tag)?;
     let partial = match &tag[..end] {
@@ -58,16 +76,48 @@ pub fn cri_partial(line: &[u8]) -> Option<(usize, bool)> {
         other if other.starts_with(b"P:") => true,
         _ => return None,
     };
-    Some((space + 1 + 7 + end + 1, partial))
+    let begin = space + 1 + 7 + end + 1;
+    // The line end is no part of the piece.
+    let line_end = usize::from(partial && line.ends_with(b"\r"));
+    Some(Piece {
+        stream,
+        text: begin..(line.len() - line_end).max(begin),
+        partial,
+    })
+}
+
+/// The piece in a line of docker's json-file. More follows where it is as long as docker's buffer and has no line
+/// end, which is the only sign that docker gives.
+pub fn docker(line: &[u8]) -> Option<Piece> {
+    let begin = DOCKER.len();
+    line.starts_with(DOCKER).then_some(())?;
+    let mut end = begin;
+    loop {
+        end += memchr::memchr2(b'"', b'\\', &line[end..])?;
+        if line[end] == b'"' {
+            break;
+        }
+        end = (end + 2).min(line.len());
+    }
+    let behind = &line[end..line.len().min(end + 40)];
+    let stream = [&b"\",\"stream\":\"stdout\""[..], b"\",\"stream\":\"stderr\""]
+        .iter()
+        .position(|s| behind.starts_with(s))?;
+    let text = &line[begin..end];
+    Some(Piece {
+        stream,
+        text: begin..end,
+        partial: text.len() >= DOCKER_CUT && !text.ends_with(b"\\n"),
+    })
 }
 
 /// Peels a wrapper off a line of text.
 pub fn text(line: Text) -> Option<Wrapped> {
     let bytes = line.bytes();
-    if let Some((at, _)) = cri_partial(bytes) {
+    if let Some(piece) = cri(bytes) {
         return Some(Wrapped {
             wrapper: "cri",
-            inner: line.from(at),
+            inner: line.from(piece.text.start),
             time: first_word(line),
         });
     }
@@ -183,6 +233,25 @@ fn rfc5424(line: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::text::Base;
+
+    #[test]
+    fn pieces_are_told_by_length_and_line_end() {
+        let long = "x".repeat(DOCKER_CUT);
+        let docker_line = |log: &str, behind: &str| format!("{{\"log\":\"{log}\"{behind}");
+        let out = ",\"stream\":\"stdout\",\"time\":\"2026-01-01T00:00:00Z\"}";
+        let piece = |log: &str, behind: &str| docker(docker_line(log, behind).as_bytes());
+        let partial = |log: &str| piece(log, out).map(|p| (p.text.len(), p.partial));
+        assert_eq!(partial(&long), Some((DOCKER_CUT, true)));
+        assert_eq!(partial(&format!("{long}\\n")), Some((DOCKER_CUT + 2, false)));
+        assert_eq!(partial("a\\\"b"), Some((4, false)));
+        let errors = piece(&long, ",\"stream\":\"stderr\",\"time\":\"\"}").unwrap();
+        assert_eq!((errors.stream, errors.text.start), (1, DOCKER.len()));
+        assert_eq!(piece(&long, ",\"level\":\"info\"}"), None);
+        assert_eq!(docker(b"{\"log\":\"cut off\\"), None);
+        let line = b"2026-01-01T00:00:00.669794202Z stderr P:x ab\r";
+        let got = cri(line).unwrap();
+        assert_eq!((got.stream, &line[got.text], got.partial), (1, &b"ab"[..], true));
+    }
 
     #[test]
     fn wrappers_are_peeled_off() {

@@ -207,8 +207,8 @@ impl<'c> Rewriter<'c> {
         }
         let mut found = std::mem::take(&mut flow.waiting);
         found.append(&mut self.scan(false, run, flow));
-        self.apart &= flow.state.pieces.is_empty() && found.iter().all(|t| t.pieces.is_empty());
-        if !flow.state.pieces.is_empty() && flow.units != Units::Bytes {
+        self.apart &= flow.state.pending.is_empty() && found.iter().all(|t| t.pieces.is_empty());
+        if !flow.state.pending.is_empty() && flow.units != Units::Bytes {
             return Err(Trouble::Refused(
                 "is UTF-16 with lines that a container runtime cut, which cannot be rewritten; convert it to UTF-8".into(),
             ));
@@ -239,8 +239,8 @@ impl<'c> Rewriter<'c> {
             }
             _ => end,
         };
-        if let Some((_, first)) = flow.state.pieces.first() {
-            limit = limit.min(*first);
+        if let Some(first) = flow.state.pending.first() {
+            limit = limit.min(first);
         }
         found.retain(|t| t.exposure.span.start >= flow.at);
         found.sort_by_key(|t| t.exposure.span.start);

@@ -176,22 +176,12 @@ fn finding(
 ) -> FindingReport {
     let rule = &rules.rules[usize::from(key.rule)].spec;
     let mut servers: Vec<String> = Vec::new();
-    for format in &f.formats {
-        for s in &formats.get(*format).spec.servers {
+    for (format, writers) in &f.formats {
+        for s in writers.among(&formats.get(*format).spec.servers) {
             if !servers.contains(s) {
                 servers.push(s.clone());
             }
         }
-    }
-    let hint = f
-        .evidence
-        .iter()
-        .any(|e| e.source.contains("apache") || e.source.contains("httpd"));
-    let nginx = f.evidence.iter().any(|e| e.source.contains("nginx"));
-    // Both write the same line; the folder often tells which.
-    if hint != nginx && servers.iter().any(|s| s == "nginx") && servers.iter().any(|s| s == "apache") {
-        let drop = if hint { "nginx" } else { "apache" };
-        servers.retain(|s| s != drop && s != "tomcat");
     }
     let name = if level == FoldLevel::Names {
         crate::url::route::MANY

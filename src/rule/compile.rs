@@ -377,7 +377,7 @@ impl RuleSet {
                 if let Some(first) = title.get_mut(..1) {
                     first.make_ascii_uppercase();
                 }
-                variants.extend([lower, title]);
+                variants.extend([word.to_ascii_uppercase(), lower, title]);
                 variants.sort();
                 variants.dedup();
             }
@@ -399,7 +399,7 @@ impl RuleSet {
         self.names.keys().map(AsRef::as_ref)
     }
 
-    /// All literals, in both cases in which they count.
+    /// All literals, in the cases in which they count: as they stand, lower, upper, and with a capital first.
     pub fn literals(&self) -> &[Box<[u8]>] {
         &self.literals
     }

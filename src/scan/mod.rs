@@ -3,6 +3,7 @@
 
 mod document;
 pub mod events;
+mod pieces;
 mod plain;
 mod schedule;
 mod source;

@@ -171,6 +171,7 @@ pub fn place(name: &str, source: u32) -> Place {
     Place {
         name: Arc::from(name),
         site: crate::finding::stem(name).into(),
+        writers: crate::finding::Writers::of(name),
         source,
         block: 0,
         utf16: false,

@@ -3,9 +3,11 @@
 
 use super::Config;
 use super::events::{Event, Unit};
+use super::pieces::{Lane, Pieces};
 use crate::detect::prefilter::{Candidate, Prefilter};
 use crate::detect::{Detector, Exposure};
-use crate::finding::{Aggregate, Evidence, Position, Sighting};
+use crate::finding::{Aggregate, Evidence, Position, Sighting, Writers};
+use crate::format::wrapper::{self, DOCKER_CUT};
 use crate::format::{Kind, LineReader};
 use crate::gate::allow::Subject;
 use crate::input::lines::{OVERLAP, Run};
@@ -35,6 +37,8 @@ pub struct Place {
     pub name: Arc<str>,
     /// The stem of its name.
     pub site: Arc<str>,
+    /// Servers that its name tells of.
+    pub writers: Writers,
     /// Number of the source, for evidence.
     pub source: u32,
     /// Number of the block.
@@ -74,10 +78,8 @@ impl Counts {
 pub struct Reading<'c> {
     /// The reader of its lines.
     pub reader: LineReader<'c>,
-    /// Pieces of a line that the container runtime cut, and where each stands.
-    pub pending: Vec<u8>,
-    /// Where each pending piece begins, and its offset in the source.
-    pub pieces: Vec<(usize, u64)>,
+    /// Pieces of lines that the container runtime cut.
+    pub pending: Pieces,
     /// For UTF-16: offset in the source of the next byte.
     pub raw: u64,
 }
@@ -87,8 +89,7 @@ impl<'c> Reading<'c> {
     pub fn new(reader: LineReader<'c>) -> Self {
         Reading {
             reader,
-            pending: Vec::new(),
-            pieces: Vec::new(),
+            pending: Pieces::default(),
             raw: 0,
         }
     }
@@ -126,9 +127,6 @@ pub struct Worker<'c> {
     every_line: bool,
     text: u16,
 }
-
-/// The longest line that is put together from pieces, in bytes.
-const MAX_PENDING: usize = 1 << 20;
 
 impl<'c> Worker<'c> {
     /// A worker; `events` says whether somebody wants the exposures one by one.
@@ -255,9 +253,11 @@ impl<'c> Worker<'c> {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
         let newlines = self.prefilter.candidates(bytes, &mut candidates);
+        cut_lines(bytes, &mut candidates);
         candidates.sort_unstable_by_key(|c| c.at);
         let before = counts.lines;
-        let mut at = 0; // start of the first line that has not been looked at
+        // Start of the first line that has not been looked at.
+        let mut at = self.pending_lines(offset, 0, bytes, place, state, counts);
         for candidate in &candidates {
             if candidate.at < at {
                 continue;
@@ -281,15 +281,29 @@ impl<'c> Worker<'c> {
                 state.raw = keep;
                 return;
             }
-            while !state.pending.is_empty() && at < bytes.len() {
-                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
-                counts.lines += 1;
-                self.line(offset, at, end, bytes, place, state, counts);
-                at = (end + 1).min(bytes.len());
-            }
+            at = self.pending_lines(offset, at, bytes, place, state, counts);
         }
         counts.lines = before + newlines as u64 + u64::from(bytes.last().is_some_and(|&b| b != b'\n'));
         self.candidates = candidates;
+    }
+
+    /// Lines from `at` on, one by one, as long as pieces wait for their last; gives where the next begins.
+    fn pending_lines(
+        &mut self,
+        offset: u64,
+        mut at: usize,
+        bytes: &[u8],
+        place: &Place,
+        state: &mut Reading<'c>,
+        counts: &mut Counts,
+    ) -> usize {
+        while !state.pending.is_empty() && at < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
+            counts.lines += 1;
+            self.line(offset, at, end, bytes, place, state, counts);
+            at = (end + 1).min(bytes.len());
+        }
+        at
     }
 
     /// One line, `bytes[start..end]` of a run at `offset`.
@@ -312,11 +326,20 @@ impl<'c> Worker<'c> {
         if offset < crate::format::sniff::HEAD as u64 && raw.starts_with(b"#Fields:") {
             state.reader.headers = true;
         }
-        if memchr::memchr(b' ', raw).is_some_and(|n| n < 40)
-            && let Some((at, partial)) = crate::format::wrapper::cri_partial(raw)
-            && (partial || !state.pending.is_empty())
-        {
-            return self.piece(offset, start, at, partial, raw, place, state, counts);
+        let here = offset + start as u64;
+        while let Some(lane) = state.pending.overdue(here) {
+            self.join(&lane, place, &mut state.reader, counts);
+        }
+        let piece = match raw.first() {
+            Some(b'{') if raw.len() < DOCKER_CUT && state.pending.is_empty() => None,
+            Some(b'{') => wrapper::docker(raw),
+            _ => wrapper::cri(raw),
+        };
+        if let Some(piece) = piece.filter(|p| p.partial || state.pending.waits(p.stream)) {
+            if let Some(lane) = state.pending.add(&piece, raw, here) {
+                self.join(&lane, place, &mut state.reader, counts);
+            }
+            return;
         }
         let base = Self::base(offset, start, bytes, place, state);
         let text = Text::new(raw, &base);
@@ -324,53 +347,22 @@ impl<'c> Worker<'c> {
         self.text(text, text, place, &mut state.reader, line, counts, None);
     }
 
-    /// A piece of a line that was cut: joined until the last comes.
-    #[allow(clippy::too_many_arguments)]
-    fn piece(
-        &mut self,
-        offset: u64,
-        start: usize,
-        at: usize,
-        partial: bool,
-        raw: &[u8],
-        place: &Place,
-        state: &mut Reading<'c>,
-        counts: &mut Counts,
-    ) {
-        let here = offset + start as u64;
-        // The line end is no part of the piece.
-        let raw = if partial {
-            raw.strip_suffix(b"\r").unwrap_or(raw)
-        } else {
-            raw
-        };
-        if state.pending.is_empty() {
-            state.pieces.push((0, here));
-            state.pending.extend_from_slice(raw);
-        } else if state.pending.len() < MAX_PENDING {
-            state.pieces.push((state.pending.len(), here + at as u64));
-            state.pending.extend_from_slice(&raw[at..]);
+    /// Reads the pieces at hand as lines: the last have come, or never will.
+    pub fn flush(&mut self, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
+        while let Some(lane) = state.pending.next() {
+            self.join(&lane, place, &mut state.reader, counts);
         }
-        if partial && state.pending.len() < MAX_PENDING {
-            return;
-        }
-        self.flush(place, state, counts);
     }
 
-    /// Reads the pieces at hand as one line: the last has come, or never will.
-    pub fn flush(&mut self, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
-        if state.pending.is_empty() {
-            return;
-        }
-        let joined = std::mem::take(&mut state.pending);
-        let pieces = std::mem::take(&mut state.pieces);
-        let base = Base::Joined { pieces: &pieces };
-        let text = Text::new(&joined, &base);
+    /// A line that was put together.
+    fn join(&mut self, lane: &Lane, place: &Place, reader: &mut LineReader<'c>, counts: &mut Counts) {
+        let base = Base::Joined { pieces: &lane.pieces };
+        let text = Text::new(&lane.bytes, &base);
         let line = counts.lines;
         if self.taken.is_some() {
             self.joined = text.pieces().into();
         }
-        self.text(text, text, place, &mut state.reader, line, counts, None);
+        self.text(text, text, place, reader, line, counts, None);
         self.joined = Arc::default();
     }
 
@@ -426,6 +418,7 @@ impl<'c> Worker<'c> {
         own: Option<Range<u64>>,
     ) {
         let found = reader.read(line, &mut |record: &Record| {
+            let whole = record.whole.unwrap_or(whole);
             self.record(Position::Line(number), whole, record, own.as_ref(), place, counts);
         });
         if found.is_some_and(|f| f.format == self.text) {
@@ -537,6 +530,7 @@ impl<'c> Worker<'c> {
             position,
             site: &place.site,
             format: record.format,
+            writers: place.writers,
             client: hash,
             status: record.status,
         };
@@ -586,6 +580,25 @@ impl<'c> Worker<'c> {
                 events.push(event);
             }
         }
+    }
+}
+
+/// Adds the lines that docker may have cut, which nothing in them tells but their length.
+fn cut_lines(bytes: &[u8], out: &mut Vec<Candidate>) {
+    let mut at = 0;
+    while let Some(head) = bytes.get(at..at + DOCKER_CUT) {
+        at += match memchr::memrchr(b'\n', head) {
+            // What ends before is shorter.
+            Some(n) => n + 1,
+            None => {
+                if head.starts_with(wrapper::DOCKER) {
+                    let lines = memchr::memchr_iter(b'\n', &bytes[..at]).count();
+                    out.push(Candidate { at, lines });
+                }
+                let rest = &bytes[at + DOCKER_CUT..];
+                DOCKER_CUT + memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1)
+            }
+        };
     }
 }
 

@@ -61,21 +61,41 @@ pub fn read<'a>(text: Text<'a>) -> Option<Document<'a>> {
     if !matches!(text.bytes()[first], b'{' | b'[') {
         return None;
     }
-    let mut reader = Reader {
-        text,
-        at: first,
-        members: Vec::new(),
-        path: String::new(),
-        leaf: 0,
-        object: 0,
-        objects: 0,
-    };
+    let mut reader = Reader::new(text);
+    reader.at = first;
     let whole = reader.value(0).is_some();
     Some(Document {
         members: reader.members,
         end: reader.at,
         whole,
     })
+}
+
+/// The objects in the list that `text` is, or that a document keeps under `key` at its top; nothing where it is no
+/// such list, or where anything but objects is in it.
+pub fn elements<'a>(text: Text<'a>, key: &str) -> Option<Vec<Text<'a>>> {
+    let mut reader = Reader::new(text);
+    if reader.space()? == b'{' {
+        reader.at += 1;
+        while reader.member(key)? {}
+    }
+    if reader.space()? != b'[' {
+        return None;
+    }
+    reader.at += 1;
+    let mut out = Vec::new();
+    while reader.space()? == b'{' {
+        let begin = reader.at;
+        reader.members.clear();
+        // What is broken or cut off is the last.
+        let whole = reader.value(1).is_some();
+        out.push(text.slice(begin..reader.at));
+        if !whole || reader.space() != Some(b',') {
+            break;
+        }
+        reader.at += 1;
+    }
+    (!out.is_empty()).then_some(out)
 }
 
 struct Reader<'a> {
@@ -89,6 +109,38 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: Text<'a>) -> Self {
+        Reader {
+            text,
+            at: 0,
+            members: Vec::new(),
+            path: String::new(),
+            leaf: 0,
+            object: 0,
+            objects: 0,
+        }
+    }
+
+    /// Passes over a member and the comma behind it; false at the value of `key`.
+    fn member(&mut self, key: &str) -> Option<bool> {
+        if self.space()? != b'"' {
+            return None;
+        }
+        let name = self.string()?;
+        if self.space()? != b':' {
+            return None;
+        }
+        self.at += 1;
+        if name.bytes() == key.as_bytes() {
+            return Some(false);
+        }
+        self.members.clear();
+        self.value(1)?;
+        (self.space()? == b',').then_some(())?;
+        self.at += 1;
+        Some(true)
+    }
+
     fn space(&mut self) -> Option<u8> {
         let rest = &self.text.bytes()[self.at..];
         self.at += rest.iter().position(|b| !b.is_ascii_whitespace())?;
@@ -243,6 +295,40 @@ mod tests {
         let want = [("a.b", "x\\\"y"), ("a.b", "2"), ("c", "null"), ("ef", "\\x22")];
         assert_eq!(got, want.map(|(a, b)| (a.to_string(), b.to_string())));
         assert!(whole);
+    }
+
+    #[test]
+    fn the_objects_of_a_list_are_given_one_by_one() {
+        let root = Base::Source { offset: 0 };
+        let list = |json: &str| {
+            let all = elements(Text::new(json.as_bytes(), &root), "records");
+            all.map(|all| {
+                all.iter()
+                    .map(|t| String::from_utf8_lossy(t.bytes()).into_owned())
+                    .collect::<Vec<_>>()
+            })
+        };
+        let some = |all: &[&str]| Some(all.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        for json in [
+            r#"{"records":[{"a":1},{"b":[{}]}]}"#,
+            r#" { "x" : {"records":[1]} , "records" : [ {"a":1} , {"b":[{}]} ] , "y":2}"#,
+            r#"[{"a":1}, {"b":[{}]}]"#,
+        ] {
+            assert_eq!(list(json), some(&[r#"{"a":1}"#, r#"{"b":[{}]}"#]), "{json}");
+        }
+        assert_eq!(
+            list(r#"{"records":[{"a":1},{"b":"c"#),
+            some(&[r#"{"a":1}"#, r#"{"b":"c"#])
+        );
+        for json in [
+            r#"{"records":[1]}"#,
+            r#"{"records":{}}"#,
+            r#"{"other":[{}]}"#,
+            "[]",
+            "x",
+        ] {
+            assert_eq!(list(json), None, "{json}");
+        }
     }
 
     #[test]

@@ -257,6 +257,11 @@ impl<'a> Text<'a> {
             .collect()
     }
 
+    /// Whether these bytes stand in the source as they are.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.base, Base::Decoded { .. })
+    }
+
     /// Whether these bytes were made by a decoding whose result does not show in the source's own bytes
     /// (base64), so that a search of the raw line cannot have seen them.
     pub fn is_opaque(&self) -> bool {

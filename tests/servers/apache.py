@@ -66,5 +66,5 @@ def configure(folder, port, origin, snippets):
 
 
 def log_format(snippet):
-    """The string of the snippet's LogFormat, its quotes without their backslashes."""
-    return re.search(r'^LogFormat "(.*)" \w+$', snippet, re.MULTILINE)[1].replace('\\"', '"')
+    """The string of the snippet's LogFormat, as it stands there."""
+    return re.search(r'^LogFormat "(.*)" \w+$', snippet, re.MULTILINE)[1]

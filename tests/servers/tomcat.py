@@ -45,5 +45,5 @@ def configure(folder, port, origin, snippets):
 
 
 def log_format(snippet):
-    """The pattern of the snippet's valve, out of its XML."""
-    return re.search(r'pattern="(.*)"', snippet)[1].replace("&quot;", '"')
+    """The pattern of the snippet's valve, as it stands in its XML."""
+    return re.search(r'pattern="(.*)"', snippet)[1]

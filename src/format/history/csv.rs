@@ -1,5 +1,5 @@
-//! CSV that browsers and forensic tools export: a row is a visit or bookmark. Which column is what is told by the
-//! header's words, the address's also by what stands in it; the CSV log of a server is not taken.
+//! CSV that browsers, forensic tools and ArcGIS export: a row is a visit, a bookmark or a message. Which column is
+//! what is told by the header's words, the address's also by what stands in it; no other CSV log is taken.
 
 use super::epoch::Epoch;
 use super::row::{Role, Row};
@@ -95,6 +95,34 @@ const OTHER: [&str; 17] = [
     "username",
 ];
 
+/// Columns of an export of ArcGIS logs beside message, time and level, which other logs have, too.
+const ARCGIS: [&str; 10] = [
+    "source",
+    "machine",
+    "user",
+    "code",
+    "elapsed",
+    "process",
+    "thread",
+    "methodname",
+    "method name",
+    "requestid",
+];
+
+/// How many of them have to be there.
+const ARCGIS_LEAST: usize = 4;
+
+/// What the rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Visits.
+    History,
+    /// Bookmarks.
+    Bookmarks,
+    /// Messages of ArcGIS Server or Portal.
+    ArcgisLog,
+}
+
 /// Which column is what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -102,8 +130,8 @@ pub struct Layout {
     /// Whether the first row is a header.
     header: bool,
     columns: Vec<(usize, Column)>,
-    /// Whether the rows are bookmarks rather than visits.
-    pub bookmarks: bool,
+    /// What the rows are.
+    pub of: Of,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +308,14 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
     let width = table.first()?.len();
     let words: Vec<String> = table[0].iter().map(|c| word(&rows[0], c)).collect();
     let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
+    if let Some(columns) = arcgis(&words) {
+        return Some(Layout {
+            delimiter,
+            header: true,
+            columns,
+            of: Of::ArcgisLog,
+        });
+    }
     if any(&OTHER) {
         return None;
     }
@@ -310,7 +346,11 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
             delimiter,
             header: true,
             columns,
-            bookmarks: any(&BOOKMARK) && !any(&HISTORY),
+            of: if any(&BOOKMARK) && !any(&HISTORY) {
+                Of::Bookmarks
+            } else {
+                Of::History
+            },
         });
     }
     // A header in another language, or none: the column in which nothing but addresses stand.
@@ -324,8 +364,20 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
         delimiter,
         header: header == 1,
         columns: vec![(url, Column::Piece(Role::Url))],
-        bookmarks: false,
+        of: Of::History,
     })
+}
+
+/// The columns of an export of ArcGIS logs, by a header's words.
+fn arcgis(words: &[String]) -> Option<Vec<(usize, Column)>> {
+    let at = |names: &[&str]| words.iter().position(|w| names.contains(&w.as_str()));
+    let message = at(&["message"])?;
+    let time = at(&["time"])?;
+    at(&["type", "level"])?;
+    let own = words.iter().filter(|w| ARCGIS.contains(&w.as_str())).count();
+    let mut columns = vec![(message, Column::Piece(Role::Message)), (time, Column::Time)];
+    columns.sort_by_key(|c| c.0);
+    (own >= ARCGIS_LEAST).then_some(columns)
 }
 
 /// Reads a file of that layout; its records have the format `format`.
@@ -413,7 +465,7 @@ mod tests {
             turn: 0,
         };
         let seen = collect(|v| out = read(&mut input, &layout, 0, v));
-        Some((layout.bookmarks, out, seen))
+        Some((layout.of == Of::Bookmarks, out, seen))
     }
 
     const FILE: &str = "\u{FEFF}URL,Title,Visit Time,Visit Count,Visited From,Visit Type\r\n\

@@ -1,5 +1,6 @@
 //! JSON that browsers keep and export: Chromium's `Bookmarks`, Firefox's backups and session stores, Takeout's
-//! history. In all of them an object with an address is one record.
+//! history. In all of them an object with an address is one record; in the logs that ArcGIS gives as JSON it is one
+//! with a message.
 
 use super::epoch::Epoch;
 use super::json_stream::{self, End, Member};
@@ -33,12 +34,36 @@ fn wanted(key: &[u8]) -> Option<Wanted> {
     })
 }
 
-/// Reads a document of this kind; its records have the format `format`.
+/// What the keys of ArcGIS's log messages mean.
+fn wanted_of_log(key: &[u8]) -> Option<Wanted> {
+    match key {
+        b"message" => Some(Wanted::Piece(Role::Message)),
+        b"time" => Some(Wanted::Time(0)),
+        _ => None,
+    }
+}
+
+/// Reads a document of a browser; its records have the format `format`.
 pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Read {
+    read_as(Role::Url, &wanted, input, format, visit)
+}
+
+/// Reads what ArcGIS answers where its logs are queried.
+pub fn read_log(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Read {
+    read_as(Role::Message, &wanted_of_log, input, format, visit)
+}
+
+fn read_as(
+    head: Role,
+    wanted: &dyn Fn(&[u8]) -> Option<Wanted>,
+    input: &mut dyn std::io::Read,
+    format: u16,
+    visit: &mut Visit,
+) -> Read {
     let mut read = Read::default();
     let mut row = Row::default();
-    let outcome = json_stream::read(input, &wanted, &mut |members| {
-        if record(members, &mut row) {
+    let outcome = json_stream::read(input, wanted, &mut |members| {
+        if record(head, members, &mut row) {
             row.give(Position::Entry(read.records), format, visit);
             read.records += 1;
         }
@@ -64,11 +89,11 @@ pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Re
     read
 }
 
-/// Fills `row` from an object's members; false where it has no address.
-fn record(members: &[Member<Wanted>], row: &mut Row) -> bool {
+/// Fills `row` from an object's members; false where it has none of the role `head`, which makes it a record.
+fn record(head: Role, members: &[Member<Wanted>], row: &mut Row) -> bool {
     row.clear();
-    let is_url = |m: &&Member<Wanted>| m.string && m.role == Wanted::Piece(Role::Url) && !m.raw.is_empty();
-    let Some(first) = members.iter().find(is_url) else {
+    let is_head = |m: &&Member<Wanted>| m.string && m.role == Wanted::Piece(head) && !m.raw.is_empty();
+    let Some(first) = members.iter().find(is_head) else {
         return false;
     };
     let mut best = u8::MAX;
@@ -80,6 +105,10 @@ fn record(members: &[Member<Wanted>], row: &mut Row) -> bool {
             Wanted::Time(rank) if rank < best => {
                 if let Some(t) = Epoch::Any.text(&m.raw) {
                     row.instant = Some(t);
+                    best = rank;
+                } else if m.string && m.raw.get(4) == Some(&b'-') {
+                    let written = row.append_raw(&m.raw, m.offset);
+                    row.set_time(written);
                     best = rank;
                 }
             }

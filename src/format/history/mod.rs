@@ -1,5 +1,5 @@
-//! Browser history and bookmarks: the databases of browsers, and the documents that they keep and export. One
-//! file for each family; the records of all are made in `row`.
+//! Browser history and bookmarks: the databases of browsers, and the documents that they keep and export; and the
+//! exports of logs that are documents of the same kinds. One file for each family; the records of all are made in `row`.
 
 mod bplist;
 mod chromium;
@@ -45,6 +45,10 @@ pub enum Kind {
     HistoryCsv,
     /// Bookmarks as CSV.
     BookmarksCsv,
+    /// Log messages of ArcGIS as CSV.
+    ArcgisCsv,
+    /// Log messages of ArcGIS as JSON.
+    ArcgisJson,
     /// A binary property list.
     BinaryPlist,
     /// An XML property list.
@@ -68,6 +72,8 @@ impl Kind {
             Kind::NetscapeBookmarks => "netscape-bookmarks",
             Kind::HistoryCsv => "history-csv",
             Kind::BookmarksCsv => "bookmarks-csv",
+            Kind::ArcgisCsv => "arcgis-csv",
+            Kind::ArcgisJson => "arcgis-json",
             Kind::BinaryPlist | Kind::XmlPlist => "safari-bookmarks",
             Kind::InternetShortcut => "internet-shortcut",
             Kind::ShellHistory => "shell-history",
@@ -86,10 +92,11 @@ pub fn read(kind: Kind, input: &mut dyn io::Read, catalogue: &Catalogue, visit: 
         Kind::ChromiumBookmarks | Kind::FirefoxBookmarks | Kind::FirefoxSession | Kind::TakeoutHistory => {
             json::read(input, format, visit)
         }
+        Kind::ArcgisJson => json::read_log(input, format, visit),
         Kind::NetscapeBookmarks => netscape::read(input, format, visit),
         Kind::InternetShortcut => shortcut::read(input, format, visit),
         Kind::ShellHistory => shell::read(input, format, visit),
-        Kind::HistoryCsv | Kind::BookmarksCsv => {
+        Kind::HistoryCsv | Kind::BookmarksCsv | Kind::ArcgisCsv => {
             let mut head = Vec::new();
             let failed = (&mut *input).take(HEAD).read_to_end(&mut head).err();
             let mut all = io::Cursor::new(&head).chain(input);

@@ -21,6 +21,8 @@ pub enum Role {
     Referer,
     /// The page's or the bookmark's title.
     Title,
+    /// What a log says.
+    Message,
     /// Other text.
     Text,
 }
@@ -32,6 +34,7 @@ impl Role {
             Role::Location => Field::Location,
             Role::Referer => Field::Referer,
             Role::Title => Field::Title,
+            Role::Message => Field::Message,
             Role::Text => Field::Text,
         }
     }
@@ -212,7 +215,7 @@ fn is_script(bytes: &[u8]) -> bool {
 
 /// What a piece is to be looked at as; `None` for pictures in data URIs.
 fn content(role: Role, text: Text) -> Option<Content> {
-    if matches!(role, Role::Title | Role::Text) {
+    if matches!(role, Role::Title | Role::Message | Role::Text) {
         return Some(Content::Text(text));
     }
     let bytes = text.bytes();

@@ -26,9 +26,10 @@ pub fn sniff(head: &[u8], name: &str) -> Option<Kind> {
             (plist && is_safari(text)).then_some(Kind::XmlPlist)
         }
         _ if shell::fits(head, name) => Some(Kind::ShellHistory),
-        _ => csv::layout(head).map(|layout| match layout.bookmarks {
-            true => Kind::BookmarksCsv,
-            false => Kind::HistoryCsv,
+        _ => csv::layout(head).map(|layout| match layout.of {
+            csv::Of::Bookmarks => Kind::BookmarksCsv,
+            csv::Of::History => Kind::HistoryCsv,
+            csv::Of::ArcgisLog => Kind::ArcgisCsv,
         }),
     }
     .or_else(|| is_shortcut(text).then_some(Kind::InternetShortcut))
@@ -83,6 +84,8 @@ fn json_kind(text: &[u8]) -> Option<Kind> {
         Some(Kind::TakeoutHistory)
     } else if under("windows.tabs.") {
         Some(Kind::FirefoxSession)
+    } else if under("logMessages.") && has("logMessages.message") && has("logMessages.source") {
+        Some(Kind::ArcgisJson)
     } else {
         None
     }
@@ -107,6 +110,8 @@ mod tests {
             (b"{\"version\":[\"s\",1],\"windows\":[{\"tabs\":[{\"entries\":[{\"url\":\"u\"", Kind::FirefoxSession),
             (b"[{000214A0-0000-0000-C000-000000000046}]\r\nProp3=19,2\r\n[InternetShortcut]\r\nURL=https://h/", Kind::InternetShortcut),
             (b"#1767225600\nls\n", Kind::ShellHistory),
+            (b"{\n \"hasMore\": false,\n \"logMessages\": [\n  {\n   \"type\": \"INFO\",\n   \"message\": \"m\",\n   \"source\": \"Rest\",", Kind::ArcgisJson),
+            (b"type,message,time,source,machine,user,code,elapsed,process,thread,methodName\nINFO,m,1,Rest,", Kind::ArcgisCsv),
             (b"URL,Title\nhttps://h/,T\n", Kind::HistoryCsv),
             (b"title,url,tags\nT,https://h/,a\n", Kind::BookmarksCsv),
         ] {
@@ -127,6 +132,8 @@ mod tests {
             b"<?xml version=\"1.0\"?><plist><dict><key>CFBundleName</key>",
             b"<Msg time='2026-01-01T00:00:00'>NETSCAPE-Bookmark-file-1</Msg>",
             b"bplist00\xd1\x01\x02\x5cCFBundleName",
+            b"{\"logMessages\":[\"a\"]}",
+            b"time,message\n2026-01-01,m\n",
             b"#Software: IIS\n#Fields: date time\n",
             b"[core]\n\tbare = false\n",
             b"",
