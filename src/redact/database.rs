@@ -50,7 +50,7 @@ impl Line<'_> {
             Role::Location => &mut self.location,
             Role::Referer => &mut self.referer,
             Role::Title => &mut self.title,
-            Role::Text => &mut self.text,
+            Role::Message | Role::Text => &mut self.text,
         }
     }
 }

@@ -335,6 +335,7 @@ impl RuleSet {
             paths: Vec::new(),
             literals: Vec::new(),
             literal_of: Vec::new(),
+            searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
         set.index()?;
