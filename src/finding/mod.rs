@@ -5,13 +5,18 @@
 mod aggregate;
 mod evidence;
 mod folding;
+mod guesses;
+mod kept;
 mod key;
 pub mod limits;
 mod model;
 mod sketch;
+mod trail;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
+pub use guesses::Guesses;
 pub use key::{FindingKey, Level, Words, stem};
-pub use model::{Credential, Finding};
+pub use model::{Credential, Finding, Identity, Ids};
 pub use sketch::Sketch;
+pub use trail::{Client, Network, Span, Tally, Trail};
