@@ -86,9 +86,23 @@ pub fn explain(id: &str, args: &RuleArgs) -> Ending {
     Ok(0)
 }
 
+/// How rules are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// A line a rule.
+    Text,
+    /// A page.
+    Markdown,
+}
+
 /// `rules list`.
-pub fn list(args: &RuleArgs) -> Ending {
+pub fn list(args: &RuleArgs, format: ListFormat) -> Ending {
     let rules = args.load()?;
+    if format == ListFormat::Markdown {
+        let page = super::rulebook::page(&rules, &Book::builtin()?);
+        output::stdout(|w| w.write_all(page.as_bytes()))?;
+        return Ok(0);
+    }
     let mut out = String::new();
     let width = rules.rules.iter().map(|r| r.spec.id.len()).max().unwrap_or(0);
     let mut sorted: Vec<_> = rules.rules.iter().collect();

@@ -152,7 +152,10 @@ impl Detector<'_> {
         }
         for &n in &rules.shapes {
             let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(keywords) && rule.looks_at(place.surface, place.field, part)) {
+            if !(rule.keywords.meets(keywords)
+                && rule.looks_at(place.surface, place.field, part)
+                && (rule.enabled || !rule.spec.off))
+            {
                 continue;
             }
             if !self.spend(text.len()) {

@@ -7,6 +7,7 @@ mod compile;
 pub mod example;
 mod load;
 mod model;
+mod reference;
 pub mod severity;
 
 pub use compile::{Compiled, KeywordSet, Matcher, RuleSet, Tier};
