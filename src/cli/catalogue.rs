@@ -141,8 +141,13 @@ pub fn check(dir: Option<&Path>) -> Ending {
         None => (builtin, None),
         Some(dir) => {
             let own = rule::load_dir(dir)?;
-            let ids = own.iter().map(|r| r.id.clone()).collect();
-            (builtin.into_iter().chain(own).collect(), Some(ids))
+            let ids: Vec<String> = own.rules.iter().map(|r| r.id.clone()).collect();
+            let specs: Vec<_> = builtin.into_iter().chain(own.rules).collect();
+            let known = |id: &String| specs.iter().any(|r| r.id == *id || r.family == *id);
+            if let Some(id) = own.silence.iter().find(|id| !known(id)) {
+                bail!("{id:?} is to be silenced, and is no rule and no family of rules");
+            }
+            (specs, Some(ids))
         }
     };
     let problems = check::check(&specs, own.as_deref())?;

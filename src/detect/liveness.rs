@@ -2,8 +2,7 @@
 //! beyond "has not expired". Each basis says what was read and from where. What it tells of whose it is comes along.
 
 use super::identity::{self, Claim};
-use super::saml;
-use crate::rule::checksum;
+use super::{jwt, saml};
 use crate::text::{Base, Text, json};
 use crate::time::{Clock, Instant, TimeForm};
 use serde::{Deserialize, Serialize};
@@ -138,7 +137,7 @@ pub fn read(basis: Basis, facts: &Facts) -> Reading {
     let claim = |kind: &'static str, name: &str| Claim::new(kind, &param(name)?, false);
     let until = |end, basis| facts.until(end, basis);
     match basis {
-        Basis::Jwt => jwt(facts),
+        Basis::Jwt => jwt::read(facts),
         Basis::Sigv4 => {
             let credential = param("x_amz_credential").unwrap_or_default();
             let key = credential.split(|&b| b == b'/').next().unwrap_or_default();
@@ -262,14 +261,14 @@ impl Liveness {
 
 impl Reading {
     /// The same, telling more.
-    fn telling(mut self, more: impl IntoIterator<Item = Claim>) -> Reading {
+    pub(super) fn telling(mut self, more: impl IntoIterator<Item = Claim>) -> Reading {
         self.identity.extend(more);
         self
     }
 }
 
 impl Facts<'_> {
-    fn until(&self, end: Option<Instant>, basis: &'static str) -> Reading {
+    pub(super) fn until(&self, end: Option<Instant>, basis: &'static str) -> Reading {
         let Some(end) = end else {
             return Reading::UNKNOWN;
         };
@@ -324,57 +323,6 @@ fn signed(date: Option<Vec<u8>>, seconds: Option<i64>) -> Option<Instant> {
     }
     .read(iso.as_bytes(), TimeForm::Iso)?;
     Some(at.plus_seconds(seconds?.min(604_800)))
-}
-
-/// Claims of a token that are told (RFC 7519 §4.1, OpenID Connect Core §2 and §5.1, RFC 8693 §4.2), what they are
-/// called, and whether they name a person.
-const CLAIMS: &[(&str, &str, bool)] = &[
-    ("iss", "issuer", false),
-    ("aud", "audience", false),
-    ("azp", "client", false),
-    ("client_id", "client", false),
-    ("scope", "scope", false),
-    ("scp", "scope", false),
-    ("roles", "role", false),
-    ("tid", "tenant", false),
-    ("sub", "subject", true),
-    ("email", "e-mail", true),
-    ("upn", "user", true),
-    ("preferred_username", "user", true),
-];
-
-/// Claims of one token that are told, at most: a claim can be a list.
-const MAX_CLAIMS: usize = 12;
-
-fn jwt(facts: &Facts) -> Reading {
-    let Some((head, body)) = checksum::jwt_parts(facts.value) else {
-        return Reading::UNKNOWN;
-    };
-    let unsigned = checksum::unsigned(&head);
-    let root = Base::Source { offset: 0 };
-    let Some(body) = json::read(Text::new(&body, &root)) else {
-        return Reading::UNKNOWN;
-    };
-    let mut told: Vec<Claim> = Vec::new();
-    if unsigned {
-        told.extend(Claim::new("algorithm", b"none: the token is not signed", false));
-    }
-    for (path, kind, person) in CLAIMS {
-        let all = body.members.iter().filter(|m| &*m.path == *path);
-        told.extend(all.filter_map(|m| Claim::new(kind, m.value.bytes(), *person)));
-    }
-    told.truncate(MAX_CLAIMS);
-    let exp = body.members.iter().find(|m| &*m.path == "exp");
-    match exp {
-        Some(m) => facts.until(crate::time::epoch(m.value.bytes()), "the token's own `exp`"),
-        None => Liveness {
-            state: State::NoExpiry,
-            until: None,
-            basis: "the token has no `exp`",
-        }
-        .into(),
-    }
-    .telling(told)
 }
 
 /// The `AWS:EpochTime` of a custom policy, and for what and whom it holds; its alphabet has `-_~` for `+=/`.
@@ -455,39 +403,8 @@ mod tests {
         told
     }
 
-    fn token(head: &str, body: &str) -> String {
-        let part = |s: &str| data_encoding::BASE64URL_NOPAD.encode(s.as_bytes());
-        format!("{}.{}.c2ln", part(head), part(body))
-    }
-
     #[test]
     fn what_a_credential_tells_of_whose_it_is() {
-        // RFC 7519 §3.1 has these claims; its token ended in 2011.
-        let rfc = token(
-            r#"{"typ":"JWT","alg":"HS256"}"#,
-            r#"{"iss":"joe","exp":1300819380,"http://example.com/is_root":true}"#,
-        );
-        let ended = (State::Expired, Some("2011-03-22T18:43:00Z".to_string()));
-        assert_eq!(at(Basis::Jwt, &rfc, &[]), ended);
-        assert_eq!(tells(Basis::Jwt, &rfc, &[]), ["issuer=joe"]);
-        // RFC 7519 §6.1: an unsecured token.
-        let unsigned = token(
-            r#"{"alg":"none"}"#,
-            r#"{"iss":"joe","aud":["a","b"],"scope":"read write","sub":"u-1"}"#,
-        );
-        assert_eq!(at(Basis::Jwt, &unsigned, &[]), (State::NoExpiry, None));
-        let told = tells(Basis::Jwt, &unsigned, &[]);
-        assert_eq!(
-            told,
-            [
-                "algorithm=none: the token is not signed",
-                "issuer=joe",
-                "audience=a",
-                "audience=b",
-                "scope=read write",
-                "subject=u-1"
-            ]
-        );
         let key = ["ASIA", "QNZGKIQY56JQ7WML"].concat();
         let scope = format!("{key}/20260101/us-east-1/s3/aws4_request");
         assert_eq!(

@@ -3,6 +3,7 @@
 
 mod free;
 pub mod identity;
+mod jwt;
 mod literals;
 pub mod liveness;
 mod markup;
