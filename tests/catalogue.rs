@@ -42,7 +42,7 @@ fn own_rules_extend_override_and_silence() {
     let dir = Dir::new();
     dir.file(
         "access.log",
-        line("/door?badge=CB-123456789012") + &line("/login?user=jo&password=Zq81kfUwe_7"),
+        line("/door?badge=CB-123456789012") + &line("/door?password=Zq81kfUwe_7"),
     );
     is(&dir.scan(&["access.log"]), &[("password", "high")]);
     dir.file("own/doors.toml", OWN);

@@ -319,8 +319,8 @@ mod tests {
         bad.names = vec!["Pass-Word".into()];
         bad.advice = vec!["no-such-advice".into()];
         bad.references = vec!["CWE-99999".into()];
-        bad.path = Some("/x/(?P<secret>.*)".into());
-        bad.keywords = vec!["/x/".into()];
+        bad.path = Some("/x/y(?P<secret>.*)".into());
+        bad.keywords = vec!["/x/y".into()];
         specs.push(bad);
         let text: String = check(&specs, None)
             .unwrap()
