@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("rules", "rule", "rules.json"),
         ("rules/formats", "format", "formats.json"),
         ("rules/advice", "advice", "advice.json"),
+        ("rules/agents", "agent", "agents.json"),
     ] {
         println!("cargo::rerun-if-changed={folder}");
         let mut all = Vec::new();

@@ -7,6 +7,7 @@
 //! [`gate`] decides what the process says of it.
 
 pub mod advice;
+mod agent;
 pub mod cli;
 pub mod detect;
 pub mod diff;

@@ -86,9 +86,23 @@ pub fn explain(id: &str, args: &RuleArgs) -> Ending {
     Ok(0)
 }
 
+/// How rules are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// A line a rule.
+    Text,
+    /// A page.
+    Markdown,
+}
+
 /// `rules list`.
-pub fn list(args: &RuleArgs) -> Ending {
+pub fn list(args: &RuleArgs, format: ListFormat) -> Ending {
     let rules = args.load()?;
+    if format == ListFormat::Markdown {
+        let page = super::rulebook::page(&rules, &Book::builtin()?);
+        output::stdout(|w| w.write_all(page.as_bytes()))?;
+        return Ok(0);
+    }
     let mut out = String::new();
     let width = rules.rules.iter().map(|r| r.spec.id.len()).max().unwrap_or(0);
     let mut sorted: Vec<_> = rules.rules.iter().collect();
@@ -127,8 +141,13 @@ pub fn check(dir: Option<&Path>) -> Ending {
         None => (builtin, None),
         Some(dir) => {
             let own = rule::load_dir(dir)?;
-            let ids = own.iter().map(|r| r.id.clone()).collect();
-            (builtin.into_iter().chain(own).collect(), Some(ids))
+            let ids: Vec<String> = own.rules.iter().map(|r| r.id.clone()).collect();
+            let specs: Vec<_> = builtin.into_iter().chain(own.rules).collect();
+            let known = |id: &String| specs.iter().any(|r| r.id == *id || r.family == *id);
+            if let Some(id) = own.silence.iter().find(|id| !known(id)) {
+                bail!("{id:?} is to be silenced, and is no rule and no family of rules");
+            }
+            (specs, Some(ids))
         }
     };
     let problems = check::check(&specs, own.as_deref())?;

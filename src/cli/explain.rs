@@ -120,8 +120,21 @@ fn tell(f: &Value) -> String {
         text(life, "until"),
         text(life, "basis")
     );
+    for told in list(f, "identity") {
+        let _ = writeln!(out, "  {}: {}", text(told, "kind"), text(told, "value"));
+    }
     for sign in list(f, "signs") {
-        let _ = writeln!(out, "  {}: {}", text(sign, "kind"), text(sign, "detail"));
+        let clients: Vec<&str> = list(sign, "clients").iter().filter_map(Value::as_str).collect();
+        let _ = writeln!(
+            out,
+            "  sign of abuse, {}: {}: {} ({} to {}; {})",
+            text(sign, "sure"),
+            text(sign, "kind"),
+            text(sign, "detail"),
+            text(sign, "first_seen"),
+            text(sign, "last_seen"),
+            safe::label(&clients.join(", "))
+        );
     }
     let _ = writeln!(out, "\nSeen first at");
     for e in list(f, "evidence") {

@@ -9,6 +9,7 @@ mod gate;
 mod merge;
 mod output;
 mod redact;
+mod rulebook;
 mod scan;
 
 use crate::report::json;
@@ -78,8 +79,11 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
-    /// List all rules.
+    /// List all rules, in short or as a page.
     List {
+        /// How: text is a line a rule, markdown a page that tells all of them.
+        #[arg(short, long, value_enum, default_value = "text")]
+        format: catalogue::ListFormat,
         #[command(flatten)]
         rules: scan::RuleArgs,
     },
@@ -112,7 +116,7 @@ pub fn main() -> ExitCode {
             Some(report) => explain::run(&id, &report, &rules),
             None => catalogue::explain(&id, &rules),
         },
-        Command::Rules(RulesCommand::List { rules }) => catalogue::list(&rules),
+        Command::Rules(RulesCommand::List { format, rules }) => catalogue::list(&rules, format),
         Command::Rules(RulesCommand::Check { dir }) => catalogue::check(dir.as_deref()),
         Command::Formats => catalogue::formats(),
         Command::Schema => output::stdout(|w| w.write_all(json::SCHEMA.as_bytes()))

@@ -163,14 +163,17 @@ impl RuleArgs {
     /// The rules to work with.
     pub fn load(&self) -> anyhow::Result<RuleSet> {
         let mut specs = rule::builtin()?;
+        let mut skip = self.skip.clone();
         if let Some(dir) = &self.rules {
-            specs.extend(rule::load_dir(dir)?);
+            let own = rule::load_dir(dir)?;
+            specs.extend(own.rules);
+            skip.extend(own.silence);
         }
         let mut rules = RuleSet::new(specs)?;
         if self.rules.is_some() {
             rules.verify()?;
         }
-        if let Err(id) = rules.select(&self.only, &self.skip, &self.with) {
+        if let Err(id) = rules.select(&self.only, &skip, &self.with) {
             let all = rules
                 .rules
                 .iter()

@@ -1,7 +1,8 @@
 //! Whether a credential can still work, as far as it tells itself: nothing is asked, and nothing is claimed
-//! beyond "has not expired". Each basis says what was read and from where.
+//! beyond "has not expired". Each basis says what was read and from where. What it tells of whose it is comes along.
 
-use crate::rule::checksum;
+use super::identity::{self, Claim};
+use super::{jwt, saml};
 use crate::text::{Base, Text, json};
 use crate::time::{Clock, Instant, TimeForm};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,12 @@ pub enum Basis {
     Tencent,
     /// An authorization code: ten minutes (RFC 6749 §4.1.2).
     OauthCode,
+    /// A code that a person types: ten minutes at most (NIST SP 800-63B §5.1.3.2).
+    OneTimeCode,
+    /// A device code: `expires_in` seconds after the response (RFC 8628 §3.2).
+    DeviceCode,
+    /// An AWS access key: until it is deactivated; a temporary one has an end that it does not tell.
+    AwsKey,
     /// `expiration` minutes after the request, 60 where it is not there.
     ArcgisTokenRequest,
     /// An ArcGIS token: opaque.
@@ -80,6 +87,32 @@ impl Liveness {
     };
 }
 
+/// What a credential tells.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Of its life.
+    pub life: Liveness,
+    /// Of whose it is and what it may do.
+    pub identity: Vec<Claim>,
+}
+
+impl Reading {
+    /// Nothing is known.
+    pub const UNKNOWN: Reading = Reading {
+        life: Liveness::UNKNOWN,
+        identity: Vec::new(),
+    };
+}
+
+impl From<Liveness> for Reading {
+    fn from(life: Liveness) -> Reading {
+        Reading {
+            life,
+            identity: Vec::new(),
+        }
+    }
+}
+
 /// What can be looked at for it.
 pub struct Facts<'a> {
     /// The canonical value.
@@ -96,61 +129,56 @@ pub struct Facts<'a> {
 const ARCGIS_LEGACY_END: Instant = Instant(1_782_863_999 * 1_000_000);
 
 /// Reads it.
-pub fn read(basis: Basis, facts: &Facts) -> Liveness {
-    let until = |end: Option<Instant>, basis: &'static str| match end {
-        Some(end) => {
-            let state = if end < facts.clock.now {
-                State::Expired
-            } else {
-                State::Unexpired
-            };
-            Liveness {
-                state,
-                until: Some(end),
-                basis,
-            }
-        }
-        None => Liveness::UNKNOWN,
-    };
+pub fn read(basis: Basis, facts: &Facts) -> Reading {
     let param = facts.param;
     let seconds = |name: &str| number(&param(name)?);
     let after = |secs: Option<i64>| Some(facts.time?.plus_seconds(secs?));
+    let epoch = |name: &str| seconds(name).and_then(|s| Instant::new(s, 0));
+    let claim = |kind: &'static str, name: &str| Claim::new(kind, &param(name)?, false);
+    let until = |end, basis| facts.until(end, basis);
     match basis {
-        Basis::Jwt => match jwt_expiry(facts.value) {
-            Some(Some(end)) => until(Some(end), "the token's own `exp`"),
-            Some(None) => Liveness {
-                state: State::NoExpiry,
-                until: None,
-                basis: "the token has no `exp`",
-            },
-            None => Liveness::UNKNOWN,
-        },
-        Basis::Sigv4 => until(
-            signed(param("x_amz_date"), seconds("x_amz_expires")),
-            "X-Amz-Date and X-Amz-Expires",
+        Basis::Jwt => jwt::read(facts),
+        Basis::Sigv4 => {
+            let credential = param("x_amz_credential").unwrap_or_default();
+            let key = credential.split(|&b| b == b'/').next().unwrap_or_default();
+            let end = signed(param("x_amz_date"), seconds("x_amz_expires"));
+            until(end, "X-Amz-Date and X-Amz-Expires").telling([aws(key)].into_iter().flatten())
+        }
+        Basis::GcsV4 => {
+            let credential = param("x_goog_credential").unwrap_or_default();
+            let account = credential.split(|&b| b == b'/').next().unwrap_or_default();
+            let end = signed(param("x_goog_date"), seconds("x_goog_expires"));
+            until(end, "X-Goog-Date and X-Goog-Expires").telling(Claim::new(
+                "service account",
+                account,
+                false,
+            ))
+        }
+        Basis::ExpiresEpoch => until(epoch("expires"), "the parameter `Expires`").telling(
+            [
+                claim("service account", "googleaccessid"),
+                param("awsaccesskeyid").and_then(|id| aws(&id)),
+            ]
+            .into_iter()
+            .flatten(),
         ),
-        Basis::GcsV4 => until(
-            signed(param("x_goog_date"), seconds("x_goog_expires")),
-            "X-Goog-Date and X-Goog-Expires",
-        ),
-        Basis::ExpiresEpoch => until(
-            seconds("expires").and_then(|s| Instant::new(s, 0)),
-            "the parameter `Expires`",
-        ),
-        Basis::AzureSas => match param("se") {
-            Some(se) => until(facts.clock.read(&se, TimeForm::Iso), "the parameter `se`"),
-            None => Liveness {
-                state: State::Unknown,
-                until: None,
-                basis: "its end stands in a stored access policy",
-            },
-        },
-        Basis::Cloudfront => match seconds("expires") {
-            Some(s) => until(Instant::new(s, 0), "the parameter `Expires`"),
-            None => until(
-                param("policy").and_then(|p| cloudfront_policy(&p)),
-                "DateLessThan of the policy",
-            ),
+        Basis::AzureSas => {
+            let rights = param("sp").map(|sp| identity::azure_rights(&sp));
+            let told = [
+                rights.and_then(|r| Claim::new("permissions", r.as_bytes(), false)),
+                claim("only from the addresses", "sip"),
+                claim("stored access policy", "si"),
+                claim("signed by the delegation key of", "skoid"),
+            ];
+            match param("se") {
+                Some(se) => until(facts.clock.read(&se, TimeForm::Iso), "the parameter `se`"),
+                None => Liveness::unknown("its end stands in a stored access policy").into(),
+            }
+            .telling(told.into_iter().flatten())
+        }
+        Basis::Cloudfront => match param("policy").and_then(|p| cloudfront_policy(&p)) {
+            Some((end, told)) => until(end, "DateLessThan of the policy").telling(told),
+            None => until(epoch("expires"), "the parameter `Expires`"),
         },
         Basis::Akamai => until(akamai(facts.value), "`exp` in the token"),
         Basis::Tencent => {
@@ -164,43 +192,103 @@ pub fn read(basis: Basis, facts: &Facts) -> Liveness {
             after(Some(600)),
             "authorization codes live ten minutes at most (RFC 6749 §4.1.2)",
         ),
-        Basis::OauthToken => until(
+        Basis::OneTimeCode => until(
+            after(Some(600)),
+            "codes that are typed live ten minutes at most (NIST SP 800-63B §5.1.3.2)",
+        ),
+        Basis::OauthToken | Basis::DeviceCode => until(
             after(seconds("expires_in")),
             "`expires_in` after the time of the record",
-        ),
-        Basis::ArcgisTokenRequest | Basis::Permanent => Liveness {
-            state: State::NoExpiry,
-            until: None,
-            basis: "valid until it is changed",
+        )
+        .telling(claim("scope", "scope")),
+        Basis::AwsKey if facts.value.starts_with(b"ASIA") => Reading {
+            life: Liveness::unknown(
+                "a temporary key of AWS STS: 36 hours at most, from when it does not tell",
+            ),
+            identity: aws(facts.value).into_iter().collect(),
         },
+        Basis::AwsKey => Reading {
+            life: Liveness::PERMANENT,
+            identity: aws(facts.value).into_iter().collect(),
+        },
+        Basis::ArcgisTokenRequest => {
+            let user = param("username").and_then(|u| Claim::new("user", &u, true));
+            Reading::from(Liveness::PERMANENT).telling(user)
+        }
+        Basis::Permanent => Liveness::PERMANENT.into(),
         Basis::ArcgisToken => match seconds("expires").and_then(epoch_millis) {
             Some(end) => until(Some(end), "`expires` beside the token"),
-            None => Liveness {
-                state: State::Unknown,
-                until: None,
-                basis: "an ArcGIS token does not tell its end; 60 or 120 minutes by default",
-            },
+            None => Liveness::unknown("an ArcGIS token does not tell its end; 60 or 120 minutes by default")
+                .into(),
         },
         Basis::ArcgisLegacyKey => {
-            let basis = "legacy ArcGIS API keys were to be retired in June 2026";
             let retired = facts.clock.now > ARCGIS_LEGACY_END;
             Liveness {
                 state: if retired { State::Retired } else { State::Unexpired },
                 until: Some(ARCGIS_LEGACY_END),
-                basis,
+                basis: "legacy ArcGIS API keys were to be retired in June 2026",
             }
+            .into()
         }
-        Basis::Saml => Liveness {
-            state: State::Unknown,
-            until: None,
-            basis: "the response was not opened",
+        Basis::Saml => match saml::read(facts.value, facts.clock) {
+            Some(s) if s.end.is_some() => until(s.end, "`NotOnOrAfter` of the assertion").telling(s.identity),
+            Some(s) if s.encrypted => {
+                Reading::from(Liveness::unknown("the assertion is encrypted")).telling(s.identity)
+            }
+            Some(s) => Reading::from(Liveness::unknown("the assertion states no end")).telling(s.identity),
+            None => Liveness::unknown("the response could not be opened").into(),
         },
-        Basis::OneTime => Liveness {
-            state: State::Unknown,
-            until: None,
-            basis: "works once or for a short time; the log does not tell",
-        },
+        Basis::OneTime => Liveness::unknown("works once or for a short time; the log does not tell").into(),
     }
+}
+
+impl Liveness {
+    /// Until somebody changes it.
+    const PERMANENT: Liveness = Liveness {
+        state: State::NoExpiry,
+        until: None,
+        basis: "valid until it is changed",
+    };
+
+    const fn unknown(basis: &'static str) -> Liveness {
+        Liveness {
+            state: State::Unknown,
+            until: None,
+            basis,
+        }
+    }
+}
+
+impl Reading {
+    /// The same, telling more.
+    pub(super) fn telling(mut self, more: impl IntoIterator<Item = Claim>) -> Reading {
+        self.identity.extend(more);
+        self
+    }
+}
+
+impl Facts<'_> {
+    pub(super) fn until(&self, end: Option<Instant>, basis: &'static str) -> Reading {
+        let Some(end) = end else {
+            return Reading::UNKNOWN;
+        };
+        let state = if end < self.clock.now {
+            State::Expired
+        } else {
+            State::Unexpired
+        };
+        Liveness {
+            state,
+            until: Some(end),
+            basis,
+        }
+        .into()
+    }
+}
+
+/// The account of an AWS access key id.
+fn aws(id: &[u8]) -> Option<Claim> {
+    Claim::new("AWS account", identity::aws_account(id)?.as_bytes(), false)
 }
 
 fn number(bytes: &[u8]) -> Option<i64> {
@@ -237,17 +325,8 @@ fn signed(date: Option<Vec<u8>>, seconds: Option<i64>) -> Option<Instant> {
     Some(at.plus_seconds(seconds?.min(604_800)))
 }
 
-/// The `exp` of a token: `None` where it is no token, `Some(None)` where it has none.
-fn jwt_expiry(value: &[u8]) -> Option<Option<Instant>> {
-    let (_, body) = checksum::jwt_parts(value)?;
-    let root = Base::Source { offset: 0 };
-    let doc = json::read(Text::new(&body, &root))?;
-    let exp = doc.members.iter().find(|m| &*m.path == "exp");
-    Some(exp.and_then(|m| crate::time::epoch(m.value.bytes())))
-}
-
-/// The `AWS:EpochTime` of a custom policy; its alphabet has `-_~` for `+=/`.
-fn cloudfront_policy(policy: &[u8]) -> Option<Instant> {
+/// The `AWS:EpochTime` of a custom policy, and for what and whom it holds; its alphabet has `-_~` for `+=/`.
+fn cloudfront_policy(policy: &[u8]) -> Option<(Option<Instant>, Vec<Claim>)> {
     let plain: Vec<u8> = policy
         .iter()
         .map(|b| match b {
@@ -260,11 +339,16 @@ fn cloudfront_policy(policy: &[u8]) -> Option<Instant> {
     let json = crate::text::coding_base64(&plain)?;
     let root = Base::Source { offset: 0 };
     let doc = json::read(Text::new(&json, &root))?;
-    let at = doc
-        .members
-        .iter()
-        .find(|m| m.path.ends_with("DateLessThan.AWS:EpochTime"))?;
-    Instant::new(number(at.value.bytes())?, 0)
+    let find = |end: &str| doc.members.iter().find(|m| m.path.ends_with(end));
+    let end = find("DateLessThan.AWS:EpochTime").and_then(|m| number(m.value.bytes()));
+    let told = [
+        ("resource", "Statement.Resource"),
+        ("only from the addresses", "IpAddress.AWS:SourceIp"),
+    ];
+    let told = told
+        .into_iter()
+        .filter_map(|(kind, path)| Claim::new(kind, find(path)?.value.bytes(), false));
+    Some((end.and_then(|s| Instant::new(s, 0)), told.collect()))
 }
 
 fn akamai(value: &[u8]) -> Option<Instant> {
@@ -278,7 +362,12 @@ fn akamai(value: &[u8]) -> Option<Instant> {
 mod tests {
     use super::*;
 
-    fn at(basis: Basis, value: &str, params: &[(&str, &str)]) -> (State, Option<String>) {
+    fn reading(
+        basis: Basis,
+        value: &str,
+        params: &[(&str, &str)],
+        told: &mut Vec<String>,
+    ) -> (State, Option<String>) {
         let now = Instant::new(1_795_000_000, 0).unwrap(); // 2026-11-18
         let clock = Clock {
             now,
@@ -300,7 +389,126 @@ mod tests {
                 param: &param,
             },
         );
-        (l.state, l.until.map(|t| t.to_string()))
+        told.extend(l.identity.iter().map(|c| format!("{}={}", c.kind, c.value)));
+        (l.life.state, l.life.until.map(|t| t.to_string()))
+    }
+
+    fn at(basis: Basis, value: &str, params: &[(&str, &str)]) -> (State, Option<String>) {
+        reading(basis, value, params, &mut Vec::new())
+    }
+
+    fn tells(basis: Basis, value: &str, params: &[(&str, &str)]) -> Vec<String> {
+        let mut told = Vec::new();
+        reading(basis, value, params, &mut told);
+        told
+    }
+
+    #[test]
+    fn what_a_credential_tells_of_whose_it_is() {
+        let key = ["ASIA", "QNZGKIQY56JQ7WML"].concat();
+        let scope = format!("{key}/20260101/us-east-1/s3/aws4_request");
+        assert_eq!(
+            tells(Basis::Sigv4, "", &[("x_amz_credential", &scope)]),
+            ["AWS account=029608264753"]
+        );
+        assert_eq!(tells(Basis::AwsKey, &key, &[]), ["AWS account=029608264753"]);
+        assert_eq!(at(Basis::AwsKey, &key, &[]).0, State::Unknown);
+        assert_eq!(
+            at(Basis::AwsKey, &key.replace("ASIA", "AKIA"), &[]).0,
+            State::NoExpiry
+        );
+        assert_eq!(
+            tells(
+                Basis::GcsV4,
+                "",
+                &[(
+                    "x_goog_credential",
+                    "maps@p.iam.gserviceaccount.com/20260101/auto/storage/goog4_request"
+                )]
+            ),
+            ["service account=maps@p.iam.gserviceaccount.com"]
+        );
+        assert_eq!(
+            tells(
+                Basis::AzureSas,
+                "",
+                &[("sp", "rl"), ("sip", "198.51.100.0-198.51.100.9"), ("si", "maps")]
+            ),
+            [
+                "permissions=read, list",
+                "only from the addresses=198.51.100.0-198.51.100.9",
+                "stored access policy=maps"
+            ]
+        );
+        assert_eq!(
+            tells(Basis::ArcgisTokenRequest, "x", &[("username", "jo")]),
+            ["user=jo"]
+        );
+    }
+
+    #[test]
+    fn every_basis_has_a_vector() {
+        let s = |t: &str| Some(t.to_string());
+        let google = [("x_goog_date", "20260101T000000Z"), ("x_goog_expires", "604800")];
+        assert_eq!(
+            at(Basis::GcsV4, "", &google),
+            (State::Expired, s("2026-01-08T00:00:00Z"))
+        );
+        // AWS: at most seven days, whatever the URL says.
+        let long = [("x_amz_date", "20260101T000000Z"), ("x_amz_expires", "99999999")];
+        assert_eq!(at(Basis::Sigv4, "", &long).1, s("2026-01-08T00:00:00Z"));
+        assert_eq!(
+            at(Basis::AzureSas, "", &[("si", "policy")]),
+            (State::Unknown, None)
+        );
+        assert_eq!(at(Basis::AzureSas, "", &[("se", "2026-05-01")]).0, State::Expired);
+        let times = [("q_sign_time", "1557989151;1557996351")];
+        assert_eq!(
+            at(Basis::Tencent, "", &times),
+            (State::Expired, s("2019-05-16T08:45:51Z"))
+        );
+        let expires = [("expires_in", "3600"), ("scope", "maps")];
+        assert_eq!(
+            at(Basis::OauthToken, "", &expires),
+            (State::Expired, s("2026-01-01T01:00:00Z"))
+        );
+        assert_eq!(at(Basis::OauthToken, "", &[]), (State::Unknown, None));
+        assert_eq!(tells(Basis::OauthToken, "", &expires), ["scope=maps"]);
+        assert_eq!(
+            at(Basis::DeviceCode, "", &[("expires_in", "1800")]).1,
+            s("2026-01-01T00:30:00Z")
+        );
+        assert_eq!(at(Basis::OneTimeCode, "", &[]).1, s("2026-01-01T00:10:00Z"));
+        assert_eq!(at(Basis::OneTime, "", &[]), (State::Unknown, None));
+        assert_eq!(at(Basis::Permanent, "", &[]), (State::NoExpiry, None));
+        assert_eq!(
+            at(Basis::Cloudfront, "", &[("expires", "1799999999")]).0,
+            State::Unexpired
+        );
+        let xml = r#"<r><c NotOnOrAfter="2027-01-01T00:00:00Z"/></r>"#;
+        assert_eq!(
+            at(Basis::Saml, xml, &[]),
+            (State::Unexpired, s("2027-01-01T00:00:00Z"))
+        );
+        assert_eq!(
+            at(Basis::Saml, "<r><EncryptedAssertion/></r>", &[]),
+            (State::Unknown, None)
+        );
+        let policy = data_encoding::BASE64.encode(
+            br#"{"Statement":[{"Resource":"https://d1.cloudfront.net/*","Condition":{"IpAddress":{"AWS:SourceIp":"192.0.2.0/24"},"DateLessThan":{"AWS:EpochTime":1767290400}}}]}"#,
+        );
+        let policy = policy.replace('+', "-").replace('=', "_").replace('/', "~");
+        assert_eq!(
+            at(Basis::Cloudfront, "", &[("policy", &policy)]).1,
+            s("2026-01-01T18:00:00Z")
+        );
+        assert_eq!(
+            tells(Basis::Cloudfront, "", &[("policy", &policy)]),
+            [
+                "resource=https://d1.cloudfront.net/*",
+                "only from the addresses=192.0.2.0/24"
+            ]
+        );
     }
 
     #[test]

@@ -2,11 +2,14 @@
 //! fit one stretch the most specific stands. The prefilter, which spares most lines all of this, is here too.
 
 mod free;
+pub mod identity;
+mod jwt;
 pub mod liveness;
 mod markup;
 mod name;
 mod offer;
 pub mod prefilter;
+mod saml;
 mod settle;
 mod walk;
 
@@ -65,6 +68,10 @@ pub struct Exposure {
     pub confidence: Confidence,
     /// Whether it can still work.
     pub liveness: Liveness,
+    /// What the credential tells of whose it is and what it may do.
+    pub identity: Box<[identity::Claim]>,
+    /// For a password: keyed hash of the user named beside it, and of the host.
+    pub user: Option<u64>,
     /// Whether it repeats another exposure of the same record, with which it counts.
     pub echo: bool,
     /// When the record was written.

@@ -2,7 +2,7 @@
 //! be. What fits becomes a hit.
 
 use super::Part;
-use super::liveness::{self, Facts, Liveness};
+use super::liveness::{self, Facts, Reading};
 use super::settle::Hit;
 use super::walk::{Detector, Place, Siblings};
 use crate::record::{Field, is_absent};
@@ -39,10 +39,12 @@ impl Detector<'_> {
                 let coded = plain.from(at).trim();
                 let decoded = Coding::Base64.decode(coded.bytes());
                 let base = Base::decoded(coded, Coding::Base64);
-                if let Some((_, password)) = Text::new(&decoded, &base).split_once(b':') {
+                if let Some((user, password)) = Text::new(&decoded, &base).split_once(b':') {
+                    self.user = self.user_hash(user.bytes(), place);
                     for &n in rules.named(b"basic") {
                         self.name_rule(n, folded, shown, coded, password, part, siblings, place);
                     }
+                    self.user = None;
                     return;
                 }
             }
@@ -150,7 +152,10 @@ impl Detector<'_> {
         }
         for &n in &rules.shapes {
             let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(keywords) && rule.looks_at(place.surface, place.field, part)) {
+            if !(rule.keywords.meets(keywords)
+                && rule.looks_at(place.surface, place.field, part)
+                && (rule.enabled || !rule.spec.off))
+            {
                 continue;
             }
             if !self.spend(text.len()) {
@@ -223,7 +228,7 @@ impl Detector<'_> {
                     .and_then(|(t, form)| self.clock.read(t.bytes(), form))
             })
         };
-        let liveness = rule.spec.liveness.map_or(Liveness::UNKNOWN, |basis| {
+        let reading = rule.spec.liveness.map_or(Reading::UNKNOWN, |basis| {
             let companions = std::cell::RefCell::new(&mut self.companions);
             let param = |name: &str| companions.borrow_mut().get(siblings, name).map(<[u8]>::to_vec);
             liveness::read(
@@ -236,6 +241,10 @@ impl Detector<'_> {
                 },
             )
         });
+        let user = match rule.spec.category {
+            Category::Password => self.user.or_else(|| self.user_beside(siblings, place)),
+            _ => None,
+        };
         let mut via = Vec::new();
         let mut at = place.via;
         while let Some(v) = at {
@@ -271,9 +280,57 @@ impl Detector<'_> {
             opaque: plain.opaque_span(),
             chain: plain.chain(),
             secret,
-            liveness,
+            liveness: reading.life,
+            identity: reading.identity,
+            user,
             echo: place.echo,
         });
+    }
+}
+
+/// Names under which the user stands beside a password, folded; the likeliest first.
+const USERS: &[&str] = &[
+    "username",
+    "user",
+    "login",
+    "email",
+    "userid",
+    "user_name",
+    "j_username",
+    "account",
+    "uid",
+    "usr",
+    "uname",
+    "user_id",
+    "loginname",
+    "login_name",
+    "mail",
+    "name",
+    "log",
+    "user_login",
+    "txtusername",
+    "benutzer",
+];
+
+impl Detector<'_> {
+    /// The keyed hash of a user of the owner's host.
+    pub(super) fn user_hash(&self, user: &[u8], place: Place) -> Option<u64> {
+        let user = user.trim_ascii();
+        if user.is_empty() || user.len() > 256 {
+            return None;
+        }
+        let host = place.owner.host.as_deref().unwrap_or_default();
+        let whole = [b"user\0", host.as_bytes(), b"\0", &user.to_ascii_lowercase()].concat();
+        Some(self.key.fingerprint(&whole).0)
+    }
+
+    /// The same of the user that is named beside a password.
+    fn user_beside(&mut self, siblings: Siblings, place: Place) -> Option<u64> {
+        let companions = &mut self.companions;
+        let user = USERS
+            .iter()
+            .find_map(|name| companions.get(siblings, name).map(<[u8]>::to_vec))?;
+        self.user_hash(&user, place)
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Hit {
     pub(super) chain: Vec<Coding>,
     pub(super) secret: Secret,
     pub(super) liveness: Liveness,
+    pub(super) identity: Vec<super::identity::Claim>,
+    pub(super) user: Option<u64>,
     pub(super) echo: bool,
 }
 impl Detector<'_> {
@@ -120,6 +122,7 @@ impl Detector<'_> {
                 same_party: hit.same_party,
                 unencrypted: hit.scheme.as_deref() == Some("http"),
                 liveness: weighed,
+                dead: hit.liveness.until.zip(time).is_some_and(|(end, then)| end < then),
                 confidence,
             },
         );
@@ -144,6 +147,8 @@ impl Detector<'_> {
             basis,
             confidence,
             liveness: hit.liveness,
+            identity: hit.identity.into(),
+            user: hit.user,
             echo: hit.echo,
             time,
         }

@@ -35,6 +35,8 @@ pub struct Detector<'r> {
     pub(super) groups: u32,
     pub(super) work: usize,
     pub(super) companions: Companions,
+    /// The user that stands before the password at hand (`user:password@`).
+    pub(super) user: Option<u64>,
 }
 
 /// A place on the way into a record.
@@ -154,6 +156,7 @@ impl<'r> Detector<'r> {
             groups: 0,
             work: 0,
             companions: Companions::default(),
+            user: None,
         }
     }
 
@@ -304,8 +307,10 @@ impl<'r> Detector<'r> {
             u.len() <= super::prefilter::MAX_USERINFO / 2 && !u.bytes().iter().any(|b| b"\"\\".contains(b))
         };
         let userinfo = url.userinfo.filter(whole);
-        if let Some((_, password)) = userinfo.and_then(|u| u.split_once(b':')) {
+        if let Some((user, password)) = userinfo.and_then(|u| u.split_once(b':')) {
+            self.user = self.user_hash(user.bytes(), place);
             self.plain("userinfo", password, Part::Userinfo, place);
+            self.user = None;
         }
         self.path(url.path, place);
         if let Some(query) = url.query {

@@ -3,6 +3,8 @@
 
 use super::evidence::{Evidence, Sighting, order};
 use super::folding::{self, Folding};
+use super::guesses::Guesses;
+use super::kept::{self, Attempts, Credentials};
 use super::key::{FindingKey, Level};
 use super::limits;
 use super::model::{Credential, Finding, Ids};
@@ -19,9 +21,8 @@ use std::sync::Arc;
 pub struct Aggregate {
     findings: HashMap<FindingKey, Finding>,
     folding: Folding,
-    credentials: HashMap<u64, Credential>,
-    /// Fingerprints above it are not kept.
-    threshold: Option<u64>,
+    credentials: Credentials,
+    guesses: Attempts,
     clients: Sketch,
     distinct_credentials: Sketch,
     /// Exposures of each source.
@@ -33,8 +34,8 @@ pub struct Aggregate {
 pub struct Wire {
     findings: Vec<(FindingKey, Finding)>,
     folding: folding::Wire,
-    credentials: Vec<(Fingerprint, Credential)>,
-    threshold: Option<Fingerprint>,
+    credentials: kept::Wire<Credential>,
+    guesses: kept::Wire<Guesses>,
     clients: Sketch,
     distinct_credentials: Sketch,
 }
@@ -94,10 +95,16 @@ impl Aggregate {
             finding.keep(evidence());
         }
         if let Some(client) = at.client {
-            self.clients.insert(client, limits::K_RUN);
+            self.clients.insert(client.hash, limits::K_RUN);
         }
         self.distinct_credentials.insert(e.fingerprint.0, limits::K_RUN);
-        self.credential(e, at, exact);
+        let fingerprint = e.fingerprint.0;
+        let count = |c: &mut Credential| c.count(e, at, exact);
+        self.credentials.update(fingerprint, || Credential::new(e), count);
+        if let Some((who, user)) = at.guess {
+            let count = |g: &mut Guesses| g.add(e, at, exact);
+            self.guesses.update(who, || Guesses::new(user), count);
+        }
         match self.by_source.get_mut(at.source) {
             Some(n) => *n += 1,
             None => {
@@ -113,29 +120,6 @@ impl Aggregate {
             }
         }
         exact
-    }
-
-    fn credential(&mut self, e: &Exposure, at: &Sighting, ids: Ids) {
-        let fingerprint = e.fingerprint.0;
-        if self.threshold.is_some_and(|t| fingerprint > t) {
-            return;
-        }
-        self.credentials
-            .entry(fingerprint)
-            .or_insert_with(|| Credential::new(e))
-            .count(e, at, ids);
-        if self.credentials.len() >= limits::K_RUN * 2 {
-            self.trim_credentials();
-        }
-    }
-
-    fn trim_credentials(&mut self) {
-        if self.credentials.len() > limits::K_RUN {
-            let mut all: Vec<u64> = self.credentials.keys().copied().collect();
-            let (_, &mut last, _) = all.select_nth_unstable(limits::K_RUN - 1);
-            self.credentials.retain(|&f, _| f <= last);
-            self.threshold = Some(self.threshold.map_or(last, |t| t.min(last)));
-        }
     }
 
     /// Brings every finding to the level of its group, again until nothing is too many.
@@ -174,22 +158,8 @@ impl Aggregate {
         self.folding.merge(other.folding);
         self.take_in(other.findings);
         self.refold();
-        self.threshold = match (self.threshold, other.threshold) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        for (fingerprint, credential) in other.credentials {
-            match self.credentials.entry(fingerprint) {
-                Entry::Occupied(mut e) => e.get_mut().merge(credential),
-                Entry::Vacant(v) => {
-                    v.insert(credential);
-                }
-            }
-        }
-        if let Some(t) = self.threshold {
-            self.credentials.retain(|&f, _| f <= t);
-        }
-        self.trim_credentials();
+        self.credentials.merge(other.credentials);
+        self.guesses.merge(other.guesses);
         self.clients.merge(&other.clients, limits::K_RUN);
         self.distinct_credentials
             .merge(&other.distinct_credentials, limits::K_RUN);
@@ -201,9 +171,14 @@ impl Aggregate {
     /// Brings everything into its final form; call once before reading.
     pub fn settle(&mut self) {
         self.refold();
-        self.trim_credentials();
+        self.credentials.trim();
         for c in self.credentials.values_mut() {
             c.clients.tidy(limits::K_CREDENTIAL);
+            c.trail.users.tidy(limits::K_CREDENTIAL);
+        }
+        self.guesses.trim();
+        for g in self.guesses.values_mut() {
+            g.values.tidy(limits::K_CREDENTIAL);
         }
         self.clients.tidy(limits::K_RUN);
         self.distinct_credentials.tidy(limits::K_RUN);
@@ -224,7 +199,12 @@ impl Aggregate {
 
     /// The credentials that are kept, by fingerprint, in no order.
     pub fn credentials(&self) -> impl Iterator<Item = (Fingerprint, &Credential)> {
-        self.credentials.iter().map(|(f, c)| (Fingerprint(*f), c))
+        self.credentials.iter()
+    }
+
+    /// The users and clients that are kept, with the passwords that they sent, in no order.
+    pub fn guesses(&self) -> impl Iterator<Item = &Guesses> {
+        self.guesses.iter().map(|(_, g)| g)
     }
 
     /// Distinct credentials of the run, and whether that is an estimate.
@@ -246,17 +226,11 @@ impl Aggregate {
     pub fn into_wire(self) -> Wire {
         let mut findings: Vec<_> = self.findings.into_iter().collect();
         findings.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut credentials: Vec<_> = self
-            .credentials
-            .into_iter()
-            .map(|(f, c)| (Fingerprint(f), c))
-            .collect();
-        credentials.sort_by_key(|c| c.0);
         Wire {
             findings,
             folding: self.folding.into_wire(),
-            credentials,
-            threshold: self.threshold.map(Fingerprint),
+            credentials: self.credentials.into_wire(),
+            guesses: self.guesses.into_wire(),
             clients: self.clients,
             distinct_credentials: self.distinct_credentials,
         }
@@ -267,8 +241,8 @@ impl Aggregate {
         let mut out = Aggregate {
             findings: wire.findings.into_iter().collect(),
             folding: Folding::from_wire(wire.folding),
-            credentials: wire.credentials.into_iter().map(|(f, c)| (f.0, c)).collect(),
-            threshold: wire.threshold.map(|t| t.0),
+            credentials: Credentials::from_wire(wire.credentials),
+            guesses: Attempts::from_wire(wire.guesses),
             clients: wire.clients,
             distinct_credentials: wire.distinct_credentials,
             by_source: BTreeMap::new(),
@@ -330,9 +304,23 @@ mod tests {
             liveness: Liveness::UNKNOWN,
             echo: false,
             revealed: None,
-            time: Some(Instant(i64::from(credential))),
+            identity: Box::default(),
+            user: (rule == 1).then(|| hash("user", route.into())),
+            time: Some(Instant(i64::from(credential) * i64::from(client))),
         };
         let source: Arc<str> = format!("s{}", at % 3).into();
+        let who = super::super::trail::Client {
+            hash: hash("client", client.into()),
+            network: hash("network", (client / 2).into()),
+            six: client / 2 % 3 == 0,
+            label: format!("c{client}"),
+        };
+        let claims = [crate::detect::identity::Claim {
+            kind: "issuer",
+            value: format!("i{route}").into(),
+            person: false,
+        }];
+        let agents = ["curl/8", "Slackbot", "Firefox/1", "-"];
         let sighting = Sighting {
             surface: Surface::ServerLog,
             source: &source,
@@ -340,8 +328,14 @@ mod tests {
             site: "s",
             format: u16::from(client % 2),
             writers: super::super::Writers::of(["nginx/a", "apache/a", "a"][at % 3]),
-            client: Some(hash("client", client.into())),
-            status: Some(200 + u16::from(client)),
+            client: (client > 1).then_some(&who),
+            agent: crate::agent::AgentId::of(agents[usize::from(client % 4)].as_bytes()),
+            status: Some(if host > 5 { 401 } else { 200 + u16::from(client) }),
+            session: rule == 2,
+            login: host % 3 == 1,
+            late: name % 3 == 1,
+            guess: (rule == 1).then(|| (hash("user", route.into()), true)),
+            identity: &claims,
         };
         aggregate.add(&e, &format!("rule-{rule}"), &sighting, || Evidence {
             source: source.clone(),

@@ -86,8 +86,21 @@ pub struct Sighting<'a> {
     pub format: u16,
     /// Servers that the source's name tells of.
     pub writers: Writers,
-    /// Keyed hash of the client, if there is one.
-    pub client: Option<u64>,
+    /// The client, if there is one.
+    pub client: Option<&'a super::trail::Client>,
+    /// The program, where its name is known.
+    pub agent: Option<crate::agent::AgentId>,
     /// The status.
     pub status: Option<u16>,
+    /// Whether the credential is a session's id.
+    pub session: bool,
+    /// Whether the request signed somebody in, as far as a log can tell.
+    pub login: bool,
+    /// Whether the credential was accepted after its end, as far as a log can tell.
+    pub late: bool,
+    /// Where the credential is a password: keyed hash of whose it was said to be, and whether that is a user
+    /// (else the client who sent it).
+    pub guess: Option<(u64, bool)>,
+    /// What the credential tells of itself, persons as `--clients` says.
+    pub identity: &'a [crate::detect::identity::Claim],
 }

@@ -19,6 +19,14 @@ pub const K_FINDING: usize = bound(16_384, 64);
 pub const K_RUN: usize = bound(65_536, 24);
 /// Hashes kept for the clients of one credential.
 pub const K_CREDENTIAL: usize = bound(64, 4);
+/// Users and clients kept for the run, whose passwords were seen.
+pub const K_USERS: usize = bound(16_384, 12);
+/// Networks kept for one credential.
+pub const NETWORKS: usize = bound(16, 3);
+/// Clients that a sign of abuse names.
+pub const LABELS: usize = bound(5, 2);
+/// What credentials of a finding tell of themselves, at most.
+pub const IDENTITY: usize = bound(12, 3);
 /// Evidence of a finding.
 pub const EVIDENCE: usize = 5;
 /// Hosts in `leaked_to` and findings of a credential.

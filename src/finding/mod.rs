@@ -5,17 +5,22 @@
 mod aggregate;
 mod evidence;
 mod folding;
+mod guesses;
+mod kept;
 mod key;
 pub mod limits;
 mod model;
 mod sketch;
 mod stem;
+mod trail;
 mod writers;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
+pub use guesses::Guesses;
 pub use key::{FindingKey, Level, Words};
-pub use model::{Credential, Finding};
+pub use model::{Credential, Finding, Identity, Ids};
 pub use sketch::Sketch;
 pub use stem::stem;
+pub use trail::{Client, Network, Span, Tally, Trail};
 pub use writers::Writers;

@@ -1,11 +1,14 @@
 //! One finding and one credential: what is counted of them, and how two counts of the same become one.
 
 use super::evidence::{Evidence, Order, Sighting};
+use super::kept::Join;
 use super::limits;
 use super::sketch::Sketch;
+use super::trail::{Tally, Trail};
 use super::writers::Writers;
 use crate::detect::Exposure;
 use crate::detect::liveness::{Liveness, State};
+use crate::record::Field;
 use crate::rule::severity::Basis;
 use crate::rule::{Confidence, Severity};
 use crate::time::Instant;
@@ -14,6 +17,19 @@ use std::collections::BTreeSet;
 
 /// A finding's ids at each level of folding.
 pub type Ids = [u64; 4];
+
+/// What credentials tell of whose they are and what they may do: kinds and values.
+pub type Identity = BTreeSet<(Box<str>, Box<str>)>;
+
+fn tell(identity: &mut Identity, at: &Sighting) {
+    for claim in at.identity {
+        let told = (Box::from(claim.kind), claim.value.clone());
+        if !identity.contains(&told) {
+            identity.insert(told);
+            trim(identity, limits::IDENTITY);
+        }
+    }
+}
 
 /// All exposures with one cause.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +66,15 @@ pub struct Finding {
     pub schemes: u8,
     /// Formats of the lines, each with the servers that its sources' names tell of.
     pub formats: BTreeSet<(u16, Writers)>,
+    /// What the credentials tell of themselves, the first by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub identity: Identity,
+    /// Requests of programs that come by themselves.
+    #[serde(default, skip_serializing_if = "Tally::is_empty")]
+    pub crawled: Tally,
+    /// Requests that were answered as if the credential had not expired.
+    #[serde(default, skip_serializing_if = "Tally::is_empty")]
+    pub late: Tally,
     /// The first in source order.
     pub evidence: Vec<Evidence>,
 }
@@ -74,6 +99,9 @@ impl Finding {
             leaked_to: BTreeSet::new(),
             schemes: 0,
             formats: BTreeSet::new(),
+            identity: Identity::new(),
+            crawled: Tally::default(),
+            late: Tally::default(),
             evidence: Vec::new(),
         }
     }
@@ -133,7 +161,7 @@ impl Finding {
         self.exposures += 1;
         self.credentials.insert(e.fingerprint.0, k);
         if let Some(client) = at.client {
-            self.clients.insert(client, k);
+            self.clients.insert(client.hash, k);
         }
         self.seen(e.time, e.time);
         let class = at
@@ -147,7 +175,14 @@ impl Finding {
             && !self.leaked_to.contains(host)
         {
             self.leaked_to.insert(host.clone());
-            trim(&mut self.leaked_to);
+            trim(&mut self.leaked_to, limits::LIST);
+        }
+        if e.field == Field::Url && at.agent.is_some_and(|a| a.agent().kind.comes_by_itself()) {
+            self.crawled.add(e, at);
+        }
+        tell(&mut self.identity, at);
+        if at.late {
+            self.late.add(e, at);
         }
         self.schemes |= match e.scheme.as_deref() {
             Some("http") => 1,
@@ -178,20 +213,26 @@ impl Finding {
             .zip(other.liveness)
             .for_each(|(a, b)| *a += b);
         self.leaked_to.extend(other.leaked_to);
-        trim(&mut self.leaked_to);
+        trim(&mut self.leaked_to, limits::LIST);
         self.schemes |= other.schemes;
         self.formats.extend(other.formats);
+        self.identity.extend(other.identity);
+        trim(&mut self.identity, limits::IDENTITY);
+        self.crawled.join(other.crawled);
+        self.late.join(other.late);
         other.evidence.into_iter().for_each(|e| self.keep(e));
     }
 }
 
-fn trim<T: Ord>(set: &mut BTreeSet<T>) {
-    while set.len() > limits::LIST {
+/// Keeps the smallest `most` of a set.
+pub(super) fn trim<T: Ord>(set: &mut BTreeSet<T>, most: usize) {
+    while set.len() > most {
         set.pop_last();
     }
 }
 
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+/// The earlier of two times, where there are any.
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -221,6 +262,11 @@ pub struct Credential {
     pub until: Option<Instant>,
     /// What that was read from.
     pub basis: Box<str>,
+    /// What it tells of whose it is.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub identity: Identity,
+    /// Who had it.
+    pub trail: Trail,
 }
 
 impl Credential {
@@ -237,6 +283,8 @@ impl Credential {
             state: e.liveness.state,
             until: e.liveness.until,
             basis: e.liveness.basis.into(),
+            identity: Identity::new(),
+            trail: Trail::default(),
         }
     }
 
@@ -246,12 +294,14 @@ impl Credential {
         self.exposures += 1;
         if !self.findings.contains(&ids) {
             self.findings.insert(ids);
-            trim(&mut self.findings);
+            trim(&mut self.findings, limits::LIST);
         }
         self.surfaces |= 1 << at.surface as u8;
         if let Some(client) = at.client {
-            self.clients.insert(client, limits::K_CREDENTIAL);
+            self.clients.insert(client.hash, limits::K_CREDENTIAL);
         }
+        tell(&mut self.identity, at);
+        self.trail.add(e, at);
         self.first = earlier(self.first, e.time);
         self.last = self.last.max(e.time);
         let l = &e.liveness;
@@ -261,13 +311,17 @@ impl Credential {
             (self.state, self.until, self.basis) = (l.state, l.until, l.basis.into());
         }
     }
+}
 
-    /// Adds what another counted.
-    pub(super) fn merge(&mut self, other: Credential) {
+impl Join for Credential {
+    fn join(&mut self, other: Credential) {
         self.rule = self.rule.min(other.rule);
         self.exposures += other.exposures;
         self.findings.extend(other.findings);
-        trim(&mut self.findings);
+        trim(&mut self.findings, limits::LIST);
+        self.trail.join(other.trail);
+        self.identity.extend(other.identity);
+        trim(&mut self.identity, limits::IDENTITY);
         self.surfaces |= other.surfaces;
         self.clients.merge(&other.clients, limits::K_CREDENTIAL);
         self.first = earlier(self.first, other.first);

@@ -64,6 +64,11 @@ impl Sketch {
         }
     }
 
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// The kept hashes, sorted after `tidy`.
     pub fn items(&self) -> &[u64] {
         &self.items

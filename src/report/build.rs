@@ -2,6 +2,7 @@
 //! the whole give the same.
 
 use super::model::*;
+use super::signs::Signs;
 use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
 use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel};
@@ -9,7 +10,7 @@ use crate::format::Catalogue;
 use crate::gate::{Mark, Policy, Review};
 use crate::input::stop::Why;
 use crate::record::Surface;
-use crate::rule::severity::Basis;
+use crate::rule::severity::{self, Basis};
 use crate::rule::{Confidence, RuleSet, Severity};
 use crate::secret::hex16;
 use std::cmp::Reverse;
@@ -58,9 +59,18 @@ pub fn build(input: BuildInput) -> Report {
     let all: Vec<(&FindingKey, &Finding)> = input.aggregate.findings().filter(|(_, f)| sure(f)).collect();
     let mut review = Review::new(input.gate, input.rules, input.clock);
     let mut findings: Vec<FindingReport> = Vec::with_capacity(all.len());
+    let id = |key: &FindingKey| key.id(&input.rules.rules[usize::from(key.rule)].spec.id);
+    let known: BTreeSet<u64> = all.iter().map(|(key, _)| id(key)).collect();
+    let mut signs = Signs::of(&input.aggregate, input.rules, &known);
     for (key, f) in all {
         let level = input.aggregate.level_of(key);
         let mut told = finding(key, f, input.rules, input.formats, input.advice, level);
+        let rule = &input.rules.rules[usize::from(key.rule)].spec;
+        told.signs = signs.take(id(key), f, rule);
+        if told.signs.iter().any(|s| s.weighs) {
+            let (severity, basis) = severity::raised_by_signs(rule, f.severity, Basis(f.basis));
+            (told.severity, told.severity_basis) = (severity, basis.texts());
+        }
         (told.baseline, told.suppressed) = review.judge(key, &told.rule, told.severity);
         findings.push(told);
     }
@@ -253,6 +263,7 @@ fn finding(
                 .filter(|(_, n)| *n > 0)
                 .collect(),
         },
+        identity: identity(&f.identity),
         signs: Vec::new(),
         evidence: f
             .evidence
@@ -325,6 +336,7 @@ fn credentials_of(
                     basis: c.basis.to_string(),
                     counts: BTreeMap::new(),
                 },
+                identity: identity(&c.identity),
             };
             (followed, report)
         })

@@ -23,6 +23,11 @@ const COLUMNS: &[Column] = &[
     ("last_seen", |f| time(f.last_seen)),
     ("liveness", |f| f.liveness.state.to_string()),
     ("valid_until", |f| time(f.liveness.until)),
+    ("identity", |f| words::identity(&f.identity)),
+    ("signs", |f| {
+        let all: Vec<String> = f.signs.iter().map(words::sign).collect();
+        all.join(" | ")
+    }),
     ("leaked_to", |f| f.leaked_to.join(" ")),
     ("next_step", |f| {
         words::first_step(f).map_or(String::new(), |s| s.title.to_string())

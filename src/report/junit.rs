@@ -85,6 +85,9 @@ fn finding<W: Write>(xml: &mut Writer<W>, f: &FindingReport, fails: bool) -> io:
             e.excerpt
         ));
     }
+    for sign in &f.signs {
+        text.push_str(&format!("sign of abuse: {}\n", words::sign(sign)));
+    }
     for step in &f.advice {
         text.push_str(&format!("{}: {}\n", step.kind, step.title));
     }

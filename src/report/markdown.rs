@@ -142,6 +142,12 @@ fn evidence(all: &[FindingReport], out: &mut String) {
             escape(&f.title),
             code(&f.id)
         );
+        if !f.identity.is_empty() {
+            let _ = writeln!(out, "  - whose it is: {}", code(&words::identity(&f.identity)));
+        }
+        for sign in &f.signs {
+            let _ = writeln!(out, "  - sign of abuse: {}", escape(&words::sign(sign)));
+        }
         for e in f.evidence.iter().take(2) {
             let _ = writeln!(
                 out,

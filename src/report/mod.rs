@@ -15,8 +15,10 @@ pub mod ndjson;
 pub mod openmetrics;
 pub mod safe;
 pub mod sarif;
+mod signs;
 pub mod table;
 mod words;
 
 pub use build::{BuildInput, build};
 pub use model::Report;
+pub use signs::Sign;

@@ -19,7 +19,7 @@ fn time<S: Serializer>(t: &Instant, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(t)
 }
 
-fn maybe_time<S: Serializer>(t: &Option<Instant>, s: S) -> Result<S::Ok, S::Error> {
+pub(super) fn maybe_time<S: Serializer>(t: &Option<Instant>, s: S) -> Result<S::Ok, S::Error> {
     match t {
         Some(t) => s.collect_str(t),
         None => s.serialize_none(),
@@ -246,7 +246,8 @@ pub struct FindingReport {
     pub last_seen: Option<Instant>,
     pub statuses: BTreeMap<&'static str, u64>,
     pub liveness: LivenessReport,
-    pub signs: Vec<serde_json::Value>,
+    pub identity: Vec<Told>,
+    pub signs: Vec<super::Sign>,
     pub evidence: Vec<EvidenceReport>,
     pub advice: Vec<crate::advice::Given>,
     pub references: Vec<String>,
@@ -343,6 +344,24 @@ pub struct CredentialReport {
     #[serde(serialize_with = "maybe_time")]
     pub last_seen: Option<Instant>,
     pub liveness: LivenessReport,
+    pub identity: Vec<Told>,
+}
+
+/// One thing that a credential tells of whose it is or what it may do.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Told {
+    pub kind: String,
+    pub value: String,
+}
+
+/// What credentials tell, in order.
+pub fn identity(told: &crate::finding::Identity) -> Vec<Told> {
+    let one = |(kind, value): &(Box<str>, Box<str>)| Told {
+        kind: kind.to_string(),
+        value: value.to_string(),
+    };
+    told.iter().map(one).collect()
 }
 
 crate::record::words! {

@@ -215,6 +215,7 @@ fn properties(f: &FindingReport) -> Map<String, Value> {
         ("host", json!(f.host)),
         ("route", json!(f.route)),
         ("leaked_to", json!(f.leaked_to)),
+        ("identity", json!(f.identity)),
         ("signs", json!(f.signs)),
     ] {
         out.insert(key.into(), value);

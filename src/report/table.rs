@@ -5,6 +5,7 @@ use super::model::{FindingReport, Status};
 use super::words::{self, bytes, count, plural};
 use super::{Report, safe};
 use crate::rule::Severity;
+use crate::rule::severity::Sure;
 use comfy_table::presets::ASCII_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use std::collections::BTreeMap;
@@ -235,6 +236,13 @@ fn what(row: &Row) -> String {
         .filter_map(|e| e.credential.value.as_ref().map(|v| (v, e)));
     for (value, e) in shown {
         let _ = write!(out, "\n  {value} ({})", e.source);
+    }
+    let signs = row.all.iter().flat_map(|f| &f.signs);
+    let mut signs: Vec<_> = signs.filter(|s| s.sure == Sure::Likely).collect();
+    signs.sort_by_key(|s| s.kind);
+    signs.dedup_by_key(|s| s.kind);
+    for sign in signs {
+        let _ = write!(out, "\n! {}", words::sign(sign));
     }
     if f.baseline == crate::gate::Mark::Worsened {
         out.push_str("\nworse than was accepted in the baseline");

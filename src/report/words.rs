@@ -110,6 +110,32 @@ pub fn field(field: Field) -> &'static str {
     }
 }
 
+/// A sign of abuse in a sentence: kind, how sure, what, who.
+pub fn sign(s: &super::Sign) -> String {
+    let who = if s.clients.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", some(&s.clients, 3))
+    };
+    format!("{}, {}: {}{who}", s.kind, s.sure, s.detail)
+}
+
+/// What credentials tell of themselves: `issuer a, b; subject c`.
+pub fn identity(told: &[super::model::Told]) -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for t in told {
+        let before = match (out.is_empty(), t.kind == last) {
+            (true, _) => format!("{} ", t.kind),
+            (_, true) => ", ".into(),
+            _ => format!("; {} ", t.kind),
+        };
+        let _ = write!(out, "{before}{}", t.value);
+        last = &t.kind;
+    }
+    out
+}
+
 /// Whose it is: host and route; where there is no host, the site that the source's name stands for.
 pub fn owner(f: &FindingReport) -> String {
     let route = f.route.as_deref().unwrap_or_default();
@@ -146,6 +172,10 @@ pub fn sentence(f: &FindingReport) -> String {
         };
     }
     let _ = write!(out, "; {}.", life(f.liveness.state));
+    let likely = |s: &&super::Sign| s.sure == crate::rule::severity::Sure::Likely;
+    for sign in f.signs.iter().filter(likely) {
+        let _ = write!(out, " Sign of abuse, {}: {}.", sign.kind, sign.detail);
+    }
     if !f.leaked_to.is_empty() {
         let _ = write!(out, " Received by {}.", some(&f.leaked_to, 5));
     }

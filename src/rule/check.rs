@@ -1,7 +1,7 @@
 //! The linter of rules: what `plainsight rules check` and the test suite say of a catalogue. Every example goes
 //! through the whole pipeline, from a line of a log to the finding.
 
-use super::{Category, LoadError, RuleSet, RuleSpec, Severity, example};
+use super::{Category, LoadError, RuleSet, RuleSpec, Severity, example, reference};
 use crate::advice::Book;
 use crate::detect::Detector;
 use crate::detect::Exposure;
@@ -9,6 +9,7 @@ use crate::format::{Catalogue, LineReader};
 use crate::secret::Key;
 use crate::text::{Base, Text};
 use crate::time::{Clock, Instant};
+use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -85,6 +86,8 @@ pub fn check(specs: &[RuleSpec], only: Option<&[String]>) -> Result<Vec<Problem>
                 ));
             }
         }
+        let names = shadowed(spec, &rules, &catalogue).into_iter();
+        problems.extend(names.map(|message| problem(spec, message)));
         for e in &spec.counter_examples {
             if scan(&rules, &catalogue, &example::line(e)).contains(&spec.id) {
                 problems.push(problem(spec, format!("the counter-example {e:?} is found by it")));
@@ -135,19 +138,21 @@ fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
     if spec.references.is_empty() {
         say("it has no references".into());
     }
-    let known = ["CWE-", "RFC ", "ASVS ", "OWASP ", "Esri ", "NIST ", "PCI "];
     for r in &spec.references {
-        if r.trim().is_empty() || r.contains("http://") {
-            say(format!("the reference {r:?} is none"));
+        if !reference::is_known(r) {
+            say(format!(
+                "the reference {r:?} is none that is known (see src/rule/reference.rs)"
+            ));
         }
     }
-    if !notice
-        && !spec
-            .references
-            .iter()
-            .any(|r| known.iter().any(|k| r.starts_with(k)))
-    {
+    if !notice && !spec.references.iter().any(|r| reference::is_standard(r)) {
         say("none of its references is a CWE, RFC or ASVS entry".into());
+    }
+    let searched = [spec.shape.as_ref().map(|s| &s.regex), spec.path.as_ref()];
+    for regex in searched.into_iter().flatten() {
+        if let Some(why) = slow(regex) {
+            say(format!("the expression {regex:?} can be slow: {why}"));
+        }
     }
     if spec
         .why
@@ -158,6 +163,100 @@ fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
     {
         say("it does not say why it matters".into());
     }
+}
+
+/// Whether an expression that is searched for may look at the same bytes again and again: expressions take linear
+/// time for one search, but a search goes on after each match, and one whose repetition swallows nearly every byte
+/// runs to the end of the text each time.
+fn slow(regex: &str) -> Option<&'static str> {
+    let mut parser = regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build();
+    let hir = parser.parse(regex).ok()?;
+    let mut stack = vec![&hir];
+    while let Some(hir) = stack.pop() {
+        match hir.kind() {
+            HirKind::Repetition(r) => {
+                if r.max.is_none() && breadth(&r.sub) > MANY_BYTES {
+                    return Some(
+                        "it repeats nearly every byte without an end; give the repetition an upper bound",
+                    );
+                }
+                stack.push(&r.sub);
+            }
+            HirKind::Capture(c) => stack.push(&c.sub),
+            HirKind::Concat(all) | HirKind::Alternation(all) => stack.extend(all),
+            HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
+        }
+    }
+    None
+}
+
+/// Bytes that a class may have under a repetition without an end.
+const MANY_BYTES: usize = 128;
+
+/// How many bytes one step of a repetition may be.
+fn breadth(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Class(Class::Bytes(c)) => c
+            .ranges()
+            .iter()
+            .map(|r| usize::from(r.end() - r.start()) + 1)
+            .sum(),
+        HirKind::Class(Class::Unicode(_)) => 256,
+        HirKind::Capture(c) => breadth(&c.sub),
+        HirKind::Alternation(all) => all.iter().map(breadth).sum(),
+        HirKind::Concat(_) | HirKind::Repetition(_) => 0,
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(_) => 1,
+    }
+}
+
+/// The names of a rule that are never its own: with each of them in the place of the example's, another rule takes
+/// what it should find, or none does.
+fn shadowed(spec: &RuleSpec, rules: &RuleSet, catalogue: &Catalogue) -> Vec<String> {
+    let mut out = Vec::new();
+    let probes: Vec<(&str, String)> = spec
+        .examples
+        .iter()
+        .filter_map(|e| {
+            let folded = e.to_ascii_lowercase().replace(['-', '.'], "_");
+            let own = spec.names.iter().filter_map(|n| {
+                let at = folded.find(&format!("{n}="))?;
+                let begins = at == 0 || b"?&;#/".contains(&folded.as_bytes()[at - 1]);
+                begins.then_some((at, n.len()))
+            });
+            let (at, len) = own.max_by_key(|(_, len)| *len)?;
+            Some((&e[..at], e[at + len..].to_string()))
+        })
+        .collect();
+    for name in &spec.names {
+        let mut others = Vec::new();
+        let found = probes.iter().any(|(before, after)| {
+            let found = scan(
+                rules,
+                catalogue,
+                &example::line(&format!("{before}{name}{after}")),
+            );
+            let own = found.contains(&spec.id);
+            others.extend(found);
+            own
+        });
+        if !found && !probes.is_empty() {
+            others.sort();
+            others.dedup();
+            let who = if others.is_empty() {
+                "nothing".into()
+            } else {
+                others.join(", ")
+            };
+            out.push(format!(
+                "the name {name:?} is never its own: {who} finds what stands under it"
+            ));
+        }
+    }
+    out
 }
 
 /// The ids of the rules that report something in `line`.
@@ -200,19 +299,41 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_another_takes_everything_from_is_told() {
+        let mut specs = crate::rule::builtin().unwrap();
+        let mut bad = specs.iter().find(|s| s.id == "token").unwrap().clone();
+        bad.id = "zz-token".into();
+        specs.push(bad);
+        let own = ["zz-token".to_string()];
+        let problems = check(&specs, Some(&own)).unwrap();
+        let text: String = problems.iter().map(|p| format!("{p}\n")).collect();
+        assert!(text.contains("is not found by it (token is)"), "{text}");
+        assert!(text.contains("the name \"token\" is never its own"), "{text}");
+    }
+
+    #[test]
     fn the_linter_sees_what_is_wrong() {
         let mut specs = crate::rule::builtin().unwrap();
         let mut bad = specs.iter().find(|s| s.id == "password").unwrap().clone();
         bad.id = "Bad_Id".into();
         bad.names = vec!["Pass-Word".into()];
         bad.advice = vec!["no-such-advice".into()];
+        bad.references = vec!["CWE-99999".into()];
+        bad.path = Some("/x/y(?P<secret>.*)".into());
+        bad.keywords = vec!["/x/y".into()];
         specs.push(bad);
         let text: String = check(&specs, None)
             .unwrap()
             .iter()
             .map(|p| format!("{p}\n"))
             .collect();
-        for want in ["kebab", "not folded", "no-such-advice"] {
+        for want in [
+            "kebab",
+            "not folded",
+            "no-such-advice",
+            "CWE-99999",
+            "can be slow",
+        ] {
             assert!(text.contains(want), "{text}");
         }
     }

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Checksum {
     /// The last six characters are the CRC-32 of the thirty before them in base 62 (GitHub, npm).
     Github,
-    /// Header and payload are base64 of JSON objects, the header has `alg`.
+    /// Header and payload are base64 of JSON objects, the header has `alg`, and that is not `none`.
     Jwt,
+    /// The same with the algorithm `none`: not signed (RFC 7519 §6).
+    JwtUnsigned,
     /// The Luhn check digit of payment cards (ISO/IEC 7812-1).
     Luhn,
     /// The value is base64 of text with a colon in it: user and password.
@@ -28,7 +30,8 @@ impl Checksum {
     pub fn holds(self, value: &[u8]) -> bool {
         match self {
             Checksum::Github => github(value),
-            Checksum::Jwt => jwt_parts(value).is_some(),
+            Checksum::Jwt => jwt_parts(value).is_some_and(|(head, _)| !unsigned(&head)),
+            Checksum::JwtUnsigned => jwt_parts(value).is_some_and(|(head, _)| unsigned(&head)),
             Checksum::Luhn => luhn(value),
             Checksum::BasicAuth => coding_base64(value).is_some_and(|plain| {
                 plain.contains(&b':') && plain.len() >= 3 && plain.iter().all(|b| *b >= 0x20 && *b != 0x7F)
@@ -78,6 +81,15 @@ pub fn jwt_parts(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     }
     json::read(Text::new(&body, &root)).filter(|d| d.whole)?;
     Some((head, body))
+}
+
+/// Whether the header of a token says that it is not signed.
+pub fn unsigned(head: &[u8]) -> bool {
+    let root = Base::Source { offset: 0 };
+    json::read(Text::new(head, &root)).is_some_and(|doc| {
+        let none = |m: &json::Member| &*m.path == "alg" && m.value.bytes().eq_ignore_ascii_case(b"none");
+        doc.members.iter().any(none)
+    })
 }
 
 fn luhn(value: &[u8]) -> bool {
@@ -137,6 +149,9 @@ mod tests {
         );
         assert!(Checksum::BasicAuth.holds(b"am86cHc=") && !Checksum::BasicAuth.holds(b"am8="));
         let jwt = crate::rule::example::fill("{jwt}");
+        let none = crate::rule::example::fill("{jwt:none}");
+        assert!(Checksum::JwtUnsigned.holds(none.as_bytes()) && !Checksum::Jwt.holds(none.as_bytes()));
+        assert!(!Checksum::JwtUnsigned.holds(jwt.as_bytes()));
         assert!(Checksum::Jwt.holds(jwt.as_bytes()) && !Checksum::Jwt.holds(b"eyJhIjoxfQ.e30.x"));
     }
 }

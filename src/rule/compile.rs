@@ -70,10 +70,13 @@ impl Matcher {
 
 /// Which of the rules' literals stand in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeywordSet([u64; 4]);
+pub struct KeywordSet([u64; WORDS]);
+
+/// Words of 64 bits in a set.
+const WORDS: usize = 8;
 
 /// How many distinct literals a rule set may have.
-pub const MAX_KEYWORDS: usize = 256;
+pub const MAX_KEYWORDS: usize = WORDS * 64;
 
 /// The least length of a literal, in bytes: shorter ones stand in every other line.
 pub const MIN_KEYWORD: usize = 4;
@@ -96,7 +99,7 @@ impl KeywordSet {
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.0 == [0; 4]
+        self.0 == [0; WORDS]
     }
 }
 
@@ -247,6 +250,11 @@ impl Compiled {
             && spec.checksum.is_none_or(|c| c.holds(value))
     }
 
+    /// Whether lines are looked into for it. A rule of a family that is off masks what it meets elsewhere.
+    fn is_sought(&self) -> bool {
+        self.enabled || !self.spec.off
+    }
+
     /// Whether it looks at this place at all.
     pub fn looks_at(&self, surface: Surface, field: Field, part: Part) -> bool {
         let w = &self.spec.when;
@@ -284,6 +292,8 @@ pub struct RuleSet {
     pub paths: Vec<u16>,
     literals: Vec<Box<[u8]>>,
     literal_of: Vec<u16>,
+    /// The literals of rules that are looked for.
+    sought: Vec<Box<[u8]>>,
     searcher: OnceLock<Packed>,
     digest: String,
 }
@@ -335,6 +345,7 @@ impl RuleSet {
             paths: Vec::new(),
             literals: Vec::new(),
             literal_of: Vec::new(),
+            sought: Vec::new(),
             searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
@@ -387,7 +398,22 @@ impl RuleSet {
                 self.literal_of.push(bit as u16);
             }
         }
+        self.seek();
         Ok(())
+    }
+
+    /// Brings what is looked for up to date: families that are off cost nothing until they are asked for.
+    fn seek(&mut self) {
+        let mut wanted = KeywordSet::default();
+        let rules = self.rules.iter().filter(|r| r.is_sought());
+        rules.for_each(|r| wanted.extend(&r.keywords));
+        let all = self.literals.iter().zip(&self.literal_of);
+        let sought = all.filter(|(_, bit)| {
+            let mut one = KeywordSet::default();
+            one.insert(usize::from(**bit));
+            one.meets(&wanted)
+        });
+        self.sought = sought.map(|(l, _)| l.clone()).collect();
     }
 
     /// Rules for a folded name.
@@ -395,14 +421,20 @@ impl RuleSet {
         self.names.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// All folded names.
+    /// All folded names that are looked for.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.names.keys().map(AsRef::as_ref)
+        let sought = |n: &u16| self.rules[usize::from(*n)].is_sought();
+        let names = self
+            .names
+            .iter()
+            .filter(move |(_, rules)| rules.iter().any(sought));
+        names.map(|(name, _)| name.as_ref())
     }
 
-    /// All literals, in the cases in which they count: as they stand, lower, upper, and with a capital first.
+    /// All literals that are looked for, in the cases in which they count: as they stand, lower, upper, and with
+    /// a capital first.
     pub fn literals(&self) -> &[Box<[u8]>] {
-        &self.literals
+        &self.sought
     }
 
     /// Which literals stand in `text`.
@@ -443,6 +475,7 @@ impl RuleSet {
             let skipped = skip.iter().any(|id| matches(rule, id));
             rule.enabled = !skipped && (asked || (only.is_empty() && !rule.spec.off));
         }
+        self.seek();
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use super::checksum;
 
 /// Fills the gaps of an example: `{hex:32}`, `{HEX:32}`, `{digits:10}`, `{alnum:36}`, `{lower:24}`, `{upper:16}`,
-/// `{base32:16}`, `{b64url:64}`, `{b64:44}`, `{uuid}`, `{jwt}` (expires 2030), `{jwt:expired}`, `{crc:30}`
+/// `{base32:16}`, `{b64url:64}`, `{b64:44}`, `{uuid}`, `{jwt}` (expires 2030), `{jwt:expired}`, `{jwt:none}` (not signed), `{crc:30}`
 /// (30 characters and their GitHub checksum), `{at}` for `@`. What is no gap stays.
 pub fn fill(example: &str) -> String {
     let mut out = String::with_capacity(example.len() + 64);
@@ -74,12 +74,17 @@ fn value(gap: &str, seed: &str, count: u64) -> Option<String> {
                 1_900_000_000
             };
             let part = |s: &str| data_encoding::BASE64URL_NOPAD.encode(s.as_bytes());
-            let head = part(r#"{"alg":"HS256","typ":"JWT"}"#);
+            let algorithm = if arg == "none" { "none" } else { "HS256" };
+            let head = part(&format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#));
             let body = part(&format!(
                 r#"{{"sub":"{}","iat":1590000000,"exp":{exp}}}"#,
                 pick(DIGITS, 8)
             ));
-            format!("{head}.{body}.{}", pick(&[DIGITS, UPPER, LOWER].concat(), 43))
+            let signature = if arg == "none" { 0 } else { 43 };
+            format!(
+                "{head}.{body}.{}",
+                pick(&[DIGITS, UPPER, LOWER].concat(), signature)
+            )
         }
         "at" => "@".to_string(),
         _ => return None,

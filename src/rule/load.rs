@@ -23,7 +23,7 @@ pub enum LoadError {
         message: String,
     },
     /// A folder holds no rules.
-    #[error("{0} holds no .toml file with [[rule]] in it")]
+    #[error("{0} holds no .toml file with [[rule]] or silence in it")]
     Empty(String),
     /// A file is larger than rules ever are.
     #[error("{0} is larger than 4 MiB; rules files are not")]
@@ -51,8 +51,17 @@ pub fn builtin() -> Result<Vec<RuleSpec>, LoadError> {
     })
 }
 
+/// A user's own rules.
+#[derive(Debug, Default)]
+pub struct OwnRules {
+    /// New ones, and those that stand in the place of built-in ones of the same id.
+    pub rules: Vec<RuleSpec>,
+    /// Ids of rules and names of families that are not reported.
+    pub silence: Vec<String>,
+}
+
 /// The rules of a user's folder (`*.toml`, sorted by name, not below it), or of one file.
-pub fn load_dir(dir: &Path) -> Result<Vec<RuleSpec>, LoadError> {
+pub fn load_dir(dir: &Path) -> Result<OwnRules, LoadError> {
     let shown = crate::report::safe::path(dir);
     let read = |source| LoadError::Read {
         path: shown.clone(),
@@ -69,11 +78,13 @@ pub fn load_dir(dir: &Path) -> Result<Vec<RuleSpec>, LoadError> {
     };
     files.retain(|p| p.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    let mut all = Vec::new();
+    let mut all = OwnRules::default();
     for file in &files {
-        all.extend(load_file(file)?);
+        let own = load_file(file)?;
+        all.rules.extend(own.rules);
+        all.silence.extend(own.silence);
     }
-    if all.is_empty() {
+    if all.rules.is_empty() && all.silence.is_empty() {
         return Err(LoadError::Empty(shown));
     }
     Ok(all)
@@ -82,10 +93,13 @@ pub fn load_dir(dir: &Path) -> Result<Vec<RuleSpec>, LoadError> {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RulesFile {
+    #[serde(default)]
+    silence: Vec<String>,
+    #[serde(default)]
     rule: Vec<RuleSpec>,
 }
 
-fn load_file(file: &Path) -> Result<Vec<RuleSpec>, LoadError> {
+fn load_file(file: &Path) -> Result<OwnRules, LoadError> {
     let shown = crate::report::safe::path(file);
     let read = |source| LoadError::Read {
         path: shown.clone(),
@@ -104,12 +118,12 @@ fn load_file(file: &Path) -> Result<Vec<RuleSpec>, LoadError> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    Ok(parsed
-        .rule
-        .into_iter()
-        .map(|r| RuleSpec {
-            family: family.clone(),
-            ..r
-        })
-        .collect())
+    let named = |r| RuleSpec {
+        family: family.clone(),
+        ..r
+    };
+    Ok(OwnRules {
+        rules: parsed.rule.into_iter().map(named).collect(),
+        silence: parsed.silence,
+    })
 }

@@ -7,8 +7,9 @@ mod compile;
 pub mod example;
 mod load;
 mod model;
+mod reference;
 pub mod severity;
 
 pub use compile::{Compiled, KeywordSet, Matcher, RuleSet, Tier};
-pub use load::{LoadError, builtin, load_dir};
+pub use load::{LoadError, OwnRules, builtin, load_dir};
 pub use model::{Category, Confidence, Grade, RuleSpec, Severity, Shape, When};

@@ -7,14 +7,19 @@
 //! | another party received it (Referer or parameter across registrable domains) | +1 |
 //! | it stood in a Referer within one party: the same request's URL repeated | −1 |
 //! | it has no expiry and is of a kind that has one (a JWT without `exp`) | +1 |
-//! | it had expired at the clock, or its kind was retired | −1 |
+//! | it has expired by the clock, or its kind was retired | −1 |
+//! | it had expired already when it was recorded | −1 more |
 //! | it is tentative: the name says so, the value could be anything | −1 from `high` on |
 //! | it is public by design | `low` at most |
 //! | it is where credentials belong (header or body), and only the file leaks it | −1 |
 //!
 //! Nothing brings a credential in a URL or Referer under `low`, but for the rules that begin at `info` (CSRF
-//! tokens, states, notices): those stay there whatever else holds. Signs of abuse raise a *finding* by one step
-//! at most; that is done when findings are finished.
+//! tokens, states, notices): those stay there whatever else holds.
+//!
+//! **Signs of abuse** raise a *finding* by one step at most, when it is finished, and only where they are `likely`:
+//! what a phone on the move, a shared address or a clock that is off explains as well (`possible`) is told and
+//! weighs nothing. They raise neither `info` nor what is public by design. That several clients use it says nothing
+//! of API keys and webhook addresses, which programs share, nor of passwords, which people use at home and at work.
 //!
 //! **Confidence** is at most the rule's. A name alone is `tentative`; a value of 16 bytes or more that is no
 //! word makes it `firm`, and so do a condition that the rule names (host, path, companions) and, for
@@ -41,7 +46,8 @@ const REASONS: &[&str] = &[
     "public by design",
     "sent where credentials belong; only this file exposes it",
     "sent over unencrypted http",
-    "used by several clients",
+    "it had expired before it was recorded",
+    "a sign of abuse",
 ];
 
 const THIRD_PARTY: u16 = 0;
@@ -53,6 +59,8 @@ const TENTATIVE: u16 = 5;
 const PUBLIC: u16 = 6;
 const PROPER: u16 = 7;
 const HTTP: u16 = 8;
+const DEAD: u16 = 9;
+const ABUSE: u16 = 10;
 
 impl Basis {
     fn with(self, reason: u16) -> Basis {
@@ -88,6 +96,8 @@ pub struct Circumstances {
     pub unencrypted: bool,
     /// Whether it lives.
     pub liveness: State,
+    /// Whether it had expired when it was recorded.
+    pub dead: bool,
     /// How sure it is.
     pub confidence: Confidence,
 }
@@ -118,6 +128,10 @@ pub fn severity(rule: &RuleSpec, c: &Circumstances) -> (Severity, Basis) {
         State::Expired => {
             severity = severity.lowered();
             basis = basis.with(EXPIRED);
+            if c.dead {
+                severity = severity.lowered();
+                basis = basis.with(DEAD);
+            }
         }
         State::Retired => {
             severity = severity.lowered();
@@ -148,6 +162,53 @@ pub fn severity(rule: &RuleSpec, c: &Circumstances) -> (Severity, Basis) {
         basis = basis.with(PUBLIC);
     }
     (severity.max(Severity::Low), basis)
+}
+
+crate::record::words! {
+    /// What speaks for abuse, or for a weakness that was made use of.
+    SignKind {
+        /// One credential, several clients or unlike programs.
+        SeveralClients = "several-clients",
+        /// Used by somebody new after another party had received it.
+        Replayed = "replayed",
+        /// Fetched by link previews, mail gateways or search engines.
+        Crawled = "crawled",
+        /// Accepted after its end.
+        UsedAfterExpiry = "used-after-expiry",
+        /// Many values for one user.
+        Guessed = "guessed",
+        /// One value for many users.
+        Sprayed = "sprayed",
+        /// A session that was not renewed by the sign-in.
+        SessionFixation = "session-fixation",
+    }
+}
+
+crate::record::words! {
+    /// How sure a sign is.
+    Sure {
+        /// Something harmless explains it as well.
+        Possible = "possible",
+        /// Nothing harmless explains it as well.
+        Likely = "likely",
+    }
+}
+
+/// Whether a sign raises the severity of its finding.
+pub fn weighs(kind: SignKind, sure: Sure, rule: &RuleSpec) -> bool {
+    let shared = matches!(
+        rule.category,
+        Category::ApiKey | Category::Webhook | Category::Password | Category::PersonalData
+    );
+    sure == Sure::Likely && !(kind == SignKind::SeveralClients && shared)
+}
+
+/// A finding's severity and its reasons where signs of abuse weigh.
+pub fn raised_by_signs(rule: &RuleSpec, severity: Severity, basis: Basis) -> (Severity, Basis) {
+    if severity == Severity::Info || rule.grade == Grade::Public {
+        return (severity, basis);
+    }
+    (severity.raised(), basis.with(ABUSE))
 }
 
 /// Length from which a value that is no word is taken for a credential on the strength of its name, in bytes.

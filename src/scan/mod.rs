@@ -1,6 +1,7 @@
 //! A scan: inputs in, report out. The worker turns blocks into exposures and folds them; the schedule hands out
 //! work and joins what the workers folded.
 
+mod client;
 mod document;
 pub mod events;
 mod pieces;
@@ -111,7 +112,7 @@ impl Config {
     /// What must be equal for two reports to be joined, beside rules and key.
     pub fn options_digest(&self) -> String {
         let text = format!(
-            "3 clients={:?} confidence={} since={:?} until={:?} zone={:?} parties={:?} format={:?}",
+            "4 clients={:?} confidence={} since={:?} until={:?} zone={:?} parties={:?} format={:?}",
             self.clients,
             self.min_confidence,
             self.since,

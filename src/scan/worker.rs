@@ -2,6 +2,7 @@
 //! Nothing is shared but the configuration.
 
 use super::Config;
+use super::client::{self, Requester};
 use super::events::{Event, Unit};
 use super::pieces::{Lane, Pieces};
 use crate::detect::prefilter::{Candidate, Prefilter};
@@ -14,6 +15,7 @@ use crate::input::lines::{OVERLAP, Run};
 use crate::input::open::SharedOffsets;
 use crate::record::Record;
 use crate::report::safe;
+use crate::rule::Category;
 use crate::text::{Base, Text, utf16_units};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
@@ -126,6 +128,7 @@ pub struct Worker<'c> {
     masks: Vec<Range<u64>>,
     every_line: bool,
     text: u16,
+    requester: Requester,
 }
 
 impl<'c> Worker<'c> {
@@ -152,6 +155,7 @@ impl<'c> Worker<'c> {
                 .iter()
                 .position(|f| f.spec.kind == Kind::Text)
                 .unwrap_or_default() as u16,
+            requester: Requester::default(),
         }
     }
 
@@ -445,6 +449,9 @@ impl<'c> Worker<'c> {
             .detector
             .scan(record, whole.bytes(), surface, &mut exposures, &mut masks);
         counts.deep += u64::from(deep);
+        if let Some(client) = record.client.filter(|_| self.config.clients != Clients::Full) {
+            masks.push(client.span());
+        }
         safe::apart(&mut masks);
         // What is said twice has to go twice.
         let all = self.taken.is_some();
@@ -520,10 +527,11 @@ impl<'c> Worker<'c> {
             }
         });
         let e = mapped.as_ref().unwrap_or(e);
-        let client = record.client.map(|c| address(c.bytes()));
-        let hash = client.as_deref().map(|c| config.key.fingerprint(c.as_bytes()).0);
+        let client = self.requester.client(record, config);
+        let client = client.as_deref();
         let rule = &config.rules.rules[usize::from(e.rule)].spec;
         let surface = config.formats.get(record.format).spec.surface;
+        let session = rule.category == Category::Session;
         let at = Sighting {
             surface,
             source: &place.name,
@@ -531,10 +539,16 @@ impl<'c> Worker<'c> {
             site: &place.site,
             format: record.format,
             writers: place.writers,
-            client: hash,
+            client,
+            agent: self.requester.agent(record),
             status: record.status,
+            session,
+            login: session && client::is_login(record),
+            late: client::is_late(e, rule, record.status),
+            guess: client::guess(e, rule, client, config),
+            identity: &client::told(e, config),
         };
-        let shown = || client.as_deref().map(|c| show_client(c, config));
+        let shown = || client.map(|c| c.label.clone());
         let evidence = || {
             let (excerpt, span) = safe::excerpt(line, masks, &read, &e.preview);
             Evidence {
@@ -614,39 +628,4 @@ pub(crate) fn method(bytes: &[u8]) -> String {
     let mut out = String::new();
     safe::push_bytes(&mut out, &bytes[..bytes.len().min(32)]);
     out
-}
-
-/// The client in a column: an address without port, else what stands there, shortened.
-fn address(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(128)]);
-    let text = text.trim();
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        return ip.to_string();
-    }
-    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
-        return socket.ip().to_string();
-    }
-    let inner = text.trim_start_matches('[').split(']').next().unwrap_or(text);
-    if let Ok(ip) = inner.parse::<std::net::IpAddr>() {
-        return ip.to_string();
-    }
-    safe::label(text)
-}
-
-fn show_client(client: &str, config: &Config) -> String {
-    match config.clients {
-        Clients::Full => client.to_string(),
-        Clients::Hashed => format!("client-{}", config.key.fingerprint(client.as_bytes())),
-        Clients::Masked => match client.parse::<std::net::IpAddr>() {
-            Ok(std::net::IpAddr::V4(a)) => {
-                let [a, b, c, _] = a.octets();
-                format!("{a}.{b}.{c}.0/24")
-            }
-            Ok(std::net::IpAddr::V6(a)) => {
-                let [a, b, c, ..] = a.segments();
-                format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-            }
-            Err(_) => format!("client-{}", config.key.fingerprint(client.as_bytes())),
-        },
-    }
 }

@@ -131,7 +131,8 @@ def with_snippets(kind, folder, site, plainsight, snippets):
     with server.Running(kind, folder, site, snippets) as running:
         made = visits.make(running.port, getattr(kind, "FORWARD", False))
         if kind.POLICY:
-            head = visits.request(running.port, visits.all_visits()[0], head=True).lower().splitlines()
+            forward = getattr(kind, "FORWARD", False)
+            head = visits.request(running.port, visits.all_visits()[0], forward, head=True).lower().splitlines()
             policies = [line for line in head if line.startswith("referrer-policy:")]
             need(policies == ["referrer-policy: strict-origin"], f"the reply's header is {policies}")
     written = [*(folder / "logs").iterdir(), folder / "stdout.txt", folder / "stderr.txt"]

@@ -9,7 +9,7 @@ PACKAGE = "squid"
 PROGRAM = "squid"
 LOGS = {"access.log": "logs/access.log", "access_combined.log": "logs/access_combined.log"}
 MASK = "mask-squid"
-POLICY = None
+POLICY = "referrer-policy-squid"
 FORWARD = True
 
 CONFIG = """
@@ -27,6 +27,7 @@ http_access allow all
 cache_peer 127.0.0.1 parent {origin} 0 no-query no-digest no-netdb-exchange originserver
 never_direct allow all
 {log}
+{policy}
 """
 
 LOG = """strip_query_terms off
@@ -42,6 +43,7 @@ def configure(folder, port, origin, snippets):
             folder=folder,
             port=port,
             origin=origin,
+            policy=snippets.get("policy", ""),
             log=snippets.get("mask", LOG).replace("/var/log/squid/", f"{folder}/logs/"),
         )
     )

@@ -219,9 +219,11 @@ fn finding_facts(f: &FindingReport) -> Vec<(&'static str, String)> {
             .collect();
         out.push(("Answers", all.join(", ")));
     }
+    if !f.identity.is_empty() {
+        out.push(("Whose it is", words::identity(&f.identity)));
+    }
     for sign in &f.signs {
-        let detail = sign.get("detail").and_then(|d| d.as_str());
-        out.push(("Sign of abuse", detail.unwrap_or_default().to_string()));
+        out.push(("Sign of abuse", words::sign(sign)));
     }
     out.push(("Found in", format!("{}, {}", f.surface, words::field(f.field))));
     out.push((
