@@ -107,7 +107,7 @@ pub fn run(args: Args) -> Ending {
             Kind::Markdown => diff::markdown(&diff, out),
         };
         match &format.file {
-            Some(path) => output::file(path, put)?,
+            Some(path) => output::file(path, |out| put(out))?,
             None => output::stdout(put)?,
         }
     }

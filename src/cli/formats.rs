@@ -96,7 +96,7 @@ pub fn write(report: &Report, formats: &[Format], args: &ReportArgs) -> anyhow::
             kind => render(report, kind, style(args.color, terminal), out),
         };
         match &format.file {
-            Some(path) => output::file(path, put)?,
+            Some(path) => output::file(path, |out| put(out))?,
             None => output::stdout(put)?,
         }
     }

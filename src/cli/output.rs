@@ -18,7 +18,10 @@ pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
 
 /// Writes a file: aside, then renamed. `tempfile` creates it for its owner only. A device or pipe is written into as
 /// it is: renaming would put a file in its place.
-pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+pub fn file(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> anyhow::Result<()> {
     let shown = safe::path(path);
     let folder = path
         .parent()
@@ -32,7 +35,7 @@ pub fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
         return result.with_context(|| format!("cannot write {shown}"));
     }
     let aside = tempfile::Builder::new()
-        .prefix(".plainsight-")
+        .prefix(crate::input::ASIDE)
         .tempfile_in(folder)
         .with_context(|| format!("cannot write {shown}"))?;
     let mut out = BufWriter::new(aside);

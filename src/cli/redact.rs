@@ -1,6 +1,6 @@
 //! `plainsight redact`.
 
-use super::scan::{RuleArgs, key, word};
+use super::scan::{RuleArgs, UnpackArgs, key, word};
 use super::{Ending, output};
 use crate::format::Catalogue;
 use crate::input::Selection;
@@ -9,7 +9,6 @@ use crate::redact::{Options, Style, aside};
 use crate::rule::Severity;
 use crate::scan::Config;
 use anyhow::{Context, bail};
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Arguments of `redact`.
@@ -69,6 +68,8 @@ pub struct Args {
     /// Follow symbolic links in folders.
     #[arg(long)]
     follow_links: bool,
+    #[command(flatten)]
+    unpack: UnpackArgs,
     /// Threads [default: one for each processor].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -84,6 +85,7 @@ pub fn run(args: Args) -> Ending {
         formats.set_user(text)?;
     }
     config.formats = formats;
+    config.limits = args.unpack.limits();
     if let Some(jobs) = args.jobs {
         config.jobs = usize::from(jobs);
     }
@@ -124,7 +126,7 @@ pub fn run(args: Args) -> Ending {
     let summary = crate::redact::run(&config, &options, &plan, |entry| output::say(&entry.line()));
     output::say(&summary.line());
     if let Some(path) = &args.summary {
-        output::file(path, |out: &mut dyn Write| {
+        output::file(path, |out| {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
             out.write_all(b"\n")
         })?;

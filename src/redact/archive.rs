@@ -128,6 +128,10 @@ impl Copier<'_> {
                 return Ok(self.leave_out(name, Status::Skipped, text));
             }
         };
+        if archive.has_duplicate_names() {
+            let text = "several members of the zip archive have one name; unpack it and redact what is in it";
+            return Ok(self.leave_out(name, Status::Skipped, text));
+        }
         let aside = tempfile::tempfile_in(self.folder).map_err(Trouble::Write)?;
         let mut packed = zip::ZipWriter::new(aside);
         packed
@@ -151,6 +155,7 @@ impl Copier<'_> {
                 continue;
             }
             let options = entry.options();
+            let entry = self.budget.unpacked(entry);
             let folder = self.folder;
             let (mut spool, made) = Spool::of(folder, |w| self.any(&member, Box::new(entry), depth + 1, w))?;
             if made {

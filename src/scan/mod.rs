@@ -3,6 +3,7 @@
 
 mod document;
 pub mod events;
+pub(crate) mod guard;
 mod plain;
 mod schedule;
 mod source;
@@ -14,6 +15,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::finding::Aggregate;
 use crate::format::{Catalogue, FormatError};
 use crate::gate::{Policy, Threshold};
+use crate::input::budget::Limits;
 use crate::input::stop::{Stop, Why};
 use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
@@ -63,6 +65,8 @@ pub struct Config {
     pub parties: Parties,
     /// The configuration file that was read, as it may be shown.
     pub file: Option<String>,
+    /// What one input may unpack to.
+    pub limits: Limits,
     /// Ends the scan early where it is asked to.
     pub stop: Stop,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
@@ -102,6 +106,7 @@ impl Config {
             reveal: None,
             parties: Parties::default(),
             file: None,
+            limits: Limits::default(),
             stop: Stop::default(),
             exhaustive: false,
         })
