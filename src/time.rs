@@ -37,9 +37,15 @@ impl Instant {
         Instant(sum * MICROS + self.0.rem_euclid(MICROS))
     }
 
-    /// Now, by the machine's clock.
+    /// Now, by the machine's clock; where that is outside the years that can be written, their first or last second.
     pub fn now() -> Instant {
-        Instant(Timestamp::now().as_microsecond())
+        use std::time::{SystemTime, UNIX_EPOCH};
+        let (seconds, micros) = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_micros()),
+            Err(e) => (-i64::try_from(e.duration().as_secs()).unwrap_or(i64::MAX), 0),
+        };
+        let seconds = seconds.clamp(*RANGE.start(), *RANGE.end());
+        Instant(seconds * MICROS + i64::from(micros))
     }
 }
 
