@@ -10,8 +10,10 @@ use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
 use crate::url::host::Parties;
+use crate::url::route::{self, Scope};
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -61,6 +63,28 @@ pub(super) struct Owner<'f> {
     /// Whether what it owns is grouped by its path: not where cookies and headers carry it, which go with every
     /// request.
     pub(super) routed: bool,
+    /// Its routes by scope, each made once: many values may stand under one long path.
+    pub(super) routes: Routes,
+}
+
+/// The routes of a path, without and up to its service.
+#[derive(Default)]
+pub(super) struct Routes([OnceCell<Option<Box<str>>>; 2]);
+
+impl Owner<'_> {
+    /// The scoped route.
+    pub(super) fn route(&self, scope: Scope, status: Option<u16>) -> Option<Box<str>> {
+        if !self.routed {
+            return None;
+        }
+        let made = &self.routes.0[usize::from(scope == Scope::Service)];
+        match scope {
+            Scope::Site => None,
+            _ => made
+                .get_or_init(|| route::scoped(self.path, scope, status).map(Into::into))
+                .clone(),
+        }
+    }
 }
 
 pub(super) struct Via<'f> {
@@ -190,6 +214,7 @@ impl<'r> Detector<'r> {
                         carrier.field,
                         Field::RequestHeader | Field::ResponseHeader | Field::Cookie
                     ),
+                routes: Routes::default(),
             };
             let place = Place {
                 rec: record,
@@ -290,6 +315,7 @@ impl<'r> Detector<'r> {
             host,
             path: url.path.bytes(),
             routed: true,
+            routes: Routes::default(),
         };
         let place = Place {
             owner: &owner,
