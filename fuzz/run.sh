@@ -3,8 +3,9 @@
 #
 #   fuzz/run.sh [SECONDS] [TARGET]...
 #
-# Needs a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz); without them it says so and ends well. What is
-# found is kept in fuzz/corpus and fuzz/artifacts. A crash becomes a file in fixtures/fuzz/TARGET, which `cargo test` runs.
+# Needs a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz); without them it says so and ends well. What is found
+# is kept in fuzz/corpus and fuzz/artifacts; SEED fixes the order of what is tried. A crash becomes a file in
+# fixtures/fuzz/TARGET, which `cargo test` runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -32,7 +33,7 @@ for target in "${targets[@]}"; do
   status=found
   # Inputs over 10 s and 2 GiB are crashes, too.
   if "fuzz/target/$triple/release/$target" "fuzz/corpus/$target" -artifact_prefix="fuzz/artifacts/$target/" \
-      -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 >"$log" 2>&1; then
+      -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 >"$log" 2>&1; then
     status=held
   fi
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)

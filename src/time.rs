@@ -12,8 +12,8 @@ pub struct Instant(pub i64);
 
 const MICROS: i64 = 1_000_000;
 
-/// 0001-01-01 and 9999-12-31, in seconds: RFC 3339 can write nothing outside.
-const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_207_200;
+/// 0001-01-01 and the end of 9999-12-30, 22:00, in seconds: what RFC 3339 can write in every zone.
+const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_207_199;
 
 impl Instant {
     /// From seconds and microseconds; `None` outside the years 1 to 9999.

@@ -11,9 +11,10 @@ use crate::format::{LineReader, document};
 use crate::input::budget::Budget;
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
-use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress};
+use crate::input::open::{MAX_NESTING, Peek, Utf16, decompress, tar_problem};
 use crate::input::stop::Watched;
 use crate::report::model::{Source, Status};
+use crate::report::safe;
 use crate::text::{Base, Text, json};
 use std::fs::File;
 use std::io::{self, Read};
@@ -153,7 +154,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 return self.unread(
                     name,
                     Status::Skipped,
-                    &format!("the tar archive cannot be read: {e}"),
+                    &format!("the tar archive cannot be read: {}", tar_problem(&e)),
                 );
             }
         };
@@ -161,17 +162,20 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let how = match self.budget.exceeded() {
-                        Some(_) => "was not read to its end",
-                        None => "the tar archive is broken or cut off",
+                    let ended = self.shared.config.stop.asked().map(|why| why.text().to_string());
+                    let text = match ended.or_else(|| self.budget.exceeded()) {
+                        Some(why) => format!("was not read to its end ({why}); what stands before was scanned"),
+                        None => format!(
+                            "the tar archive is broken or cut off ({}); what stands before was scanned",
+                            tar_problem(&e)
+                        ),
                     };
-                    let text = format!("{how}: {e}; what stands before was scanned");
                     return self.unread(name, Status::Partial, &text);
                 }
             };
             let kind = entry.header().entry_type();
             let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            let member = format!("{name}!{}", safe::label(&inner));
             if kind.is_file() || kind.is_contiguous() {
                 self.any(&member, Box::new(entry), &all, depth + 1);
             } else if kind.is_gnu_sparse() {
@@ -216,7 +220,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 return self.unread(
                     name,
                     Status::Skipped,
-                    &format!("the zip archive cannot be read: {e}"),
+                    &format!("the zip archive cannot be read: {}", safe::label(&e.to_string())),
                 );
             }
         };
@@ -235,13 +239,13 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             self.unread(name, Status::Partial, why);
         }
         for (inner, index) in order {
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            let member = format!("{name}!{}", safe::label(&inner));
             match archive.by_index(index) {
                 Ok(entry) => {
                     let entry = self.budget.unpacked(entry);
                     self.any(&member, Box::new(entry), &all, depth + 1);
                 }
-                Err(e) => self.unread(&member, Status::Skipped, &format!("cannot be opened: {e}")),
+                Err(e) => self.unread(&member, Status::Skipped, &format!("cannot be opened: {}", safe::label(&e.to_string()))),
             }
         }
     }

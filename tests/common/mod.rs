@@ -10,7 +10,9 @@ pub const NOW: &str = "2026-11-21T00:00:00Z";
 
 /// The program, to be run in `dir`.
 pub fn command(dir: &Path) -> Command {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_plainsight"));
+    // Another build of it can be tried, such as one for release.
+    let program = std::env::var_os("PLAINSIGHT").unwrap_or(env!("CARGO_BIN_EXE_plainsight").into());
+    let mut c = Command::new(program);
     c.current_dir(dir).env_remove("NO_COLOR");
     c
 }
