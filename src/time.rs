@@ -41,7 +41,10 @@ impl Instant {
     pub fn now() -> Instant {
         use std::time::{SystemTime, UNIX_EPOCH};
         let (seconds, micros) = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_micros()),
+            Ok(since) => (
+                i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                since.subsec_micros(),
+            ),
             Err(e) => (-i64::try_from(e.duration().as_secs()).unwrap_or(i64::MAX), 0),
         };
         let seconds = seconds.clamp(*RANGE.start(), *RANGE.end());

@@ -17,7 +17,15 @@ use std::time::Instant;
 fn scan(what: &str, d: &Dir, args: &[&str], most: u64) -> Value {
     let start = Instant::now();
     let mut child = command(d.path())
-        .args(["scan", "--now", NOW, "--fail-on", "never", "-f", "json=report.json"])
+        .args([
+            "scan",
+            "--now",
+            NOW,
+            "--fail-on",
+            "never",
+            "-f",
+            "json=report.json",
+        ])
         .args(args)
         .stdout(Stdio::null())
         .spawn()
@@ -32,7 +40,12 @@ fn scan(what: &str, d: &Dir, args: &[&str], most: u64) -> Value {
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
-    println!("{what}: {:.1} s, {} MiB at most, exit {:?}", start.elapsed().as_secs_f64(), peak >> 10, status.code());
+    println!(
+        "{what}: {:.1} s, {} MiB at most, exit {:?}",
+        start.elapsed().as_secs_f64(),
+        peak >> 10,
+        status.code()
+    );
     assert_eq!(status.code(), Some(0), "{what}");
     assert!(peak >> 10 <= most, "{what}: {} MiB", peak >> 10);
     d.json("report.json")
@@ -49,7 +62,10 @@ fn a_file_over_4_gib_and_a_line_as_long() {
     drop(file);
     let report = scan("file of 5 GiB, one line of it", &d, &["a.log"], 200);
     let evidence = report["findings"][0]["evidence"].as_array().unwrap();
-    assert_eq!((&evidence[0]["line"], &evidence[1]["line"]), (&1.into(), &3.into()));
+    assert_eq!(
+        (&evidence[0]["line"], &evidence[1]["line"]),
+        (&1.into(), &3.into())
+    );
     assert!(evidence[1]["offset"].as_u64().unwrap() > 5 << 30);
 }
 
@@ -91,7 +107,16 @@ fn a_million_files() {
 fn a_million_distinct_findings() {
     let d = Dir::new();
     let mut file = BufWriter::new(std::fs::File::create(d.path().join("a.log")).unwrap());
-    let names = ["token", "password", "access_token", "api_key", "secret", "session_id", "sig", "code"];
+    let names = [
+        "token",
+        "password",
+        "access_token",
+        "api_key",
+        "secret",
+        "session_id",
+        "sig",
+        "code",
+    ];
     for k in 0..1_000_000usize {
         let mut word = String::new();
         let mut n = k;
@@ -100,12 +125,18 @@ fn a_million_distinct_findings() {
             n /= 16;
         }
         let name = names[k % names.len()];
-        let text = line(&format!("https://{word}.example/{word}/x?user=jo&{name}=q9Zt7LmK2vX8bN4cR6yW{k:08}"));
+        let text = line(&format!(
+            "https://{word}.example/{word}/x?user=jo&{name}=q9Zt7LmK2vX8bN4cR6yW{k:08}"
+        ));
         file.write_all(text.as_bytes()).unwrap();
     }
     drop(file);
     let report = scan("1,000,000 distinct findings", &d, &["a.log"], 3000);
-    assert!(report["summary"]["exposures"].as_u64().unwrap() >= 600_000, "{}", report["summary"]);
+    assert!(
+        report["summary"]["exposures"].as_u64().unwrap() >= 600_000,
+        "{}",
+        report["summary"]
+    );
 }
 
 #[test]

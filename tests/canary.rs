@@ -13,7 +13,10 @@ use std::process::Output;
 /// Values that no other text holds, of the forms that credentials have: a token, a password, and one that a rule knows
 /// by its shape.
 fn canaries() -> Vec<String> {
-    let mut all = vec!["q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA".into(), "Zq81kfUwe-canary".into()];
+    let mut all = vec![
+        "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA".into(),
+        "Zq81kfUwe-canary".into(),
+    ];
     all.push(example::line("ghp_{alnum:36}").trim().to_string());
     all
 }
@@ -26,7 +29,14 @@ fn clean(what: &str, text: &[u8]) {
         let hex: String = canary.bytes().map(|b| format!("{b:02x}")).collect();
         let base64 = data_encoding::BASE64.encode(canary.as_bytes());
         // Eight bytes of it are too much as well: a preview has four.
-        for form in [&canary[..9], &canary[canary.len() - 9..], &canary[4..13], &percent, &hex, &base64[..20]] {
+        for form in [
+            &canary[..9],
+            &canary[canary.len() - 9..],
+            &canary[4..13],
+            &percent,
+            &hex,
+            &base64[..20],
+        ] {
             assert!(!text.contains(&form.to_lowercase()), "{what} holds {form:?}");
         }
     }
@@ -67,22 +77,41 @@ fn carriers() -> String {
             out += &line(&format!("/x?token={c}")).replace("GET", &c);
             out += &line(&format!("/x?token={c}")).replace("01/Jan", &c);
         }
-        out += &format!("{{\"time\":\"01/01\",\"url\":\"/a?token={c}\",\"headers\":{{\"Authorization\":\"Bearer {c}\",\"Cookie\":\"sid={c}\"}}}}\n");
+        out += &format!(
+            "{{\"time\":\"01/01\",\"url\":\"/a?token={c}\",\"headers\":{{\"Authorization\":\"Bearer {c}\",\"Cookie\":\"sid={c}\"}}}}\n"
+        );
         out += &format!("Authorization: Basic {basic}\npassword: {c}\ntoken = \"{c}\"\n<token>{c}</token>\n");
-        out += &format!("2026/01/01 00:00:00 [error] 1#1: *1 {c} failed, request: \"GET /?token={c} HTTP/1.1\", referrer: \"http://a/?token={c}\"\n");
+        out += &format!(
+            "2026/01/01 00:00:00 [error] 1#1: *1 {c} failed, request: \"GET /?token={c} HTTP/1.1\", referrer: \"http://a/?token={c}\"\n"
+        );
     }
     out
 }
 
 const OUTPUTS: [&str; 11] = [
-    "table", "json", "ndjson", "sarif", "html", "markdown", "github", "junit", "csv", "codequality", "openmetrics",
+    "table",
+    "json",
+    "ndjson",
+    "sarif",
+    "html",
+    "markdown",
+    "github",
+    "junit",
+    "csv",
+    "codequality",
+    "openmetrics",
 ];
 
 /// Everything of a folder but the inputs.
 fn clean_files(d: &Dir, but: &[&str]) {
     for entry in walkdir::WalkDir::new(d.path()) {
         let entry = entry.unwrap();
-        let name = entry.path().strip_prefix(d.path()).unwrap().to_string_lossy().into_owned();
+        let name = entry
+            .path()
+            .strip_prefix(d.path())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         if entry.file_type().is_file() && !but.iter().any(|b| name.starts_with(b)) {
             clean(&name, &std::fs::read(entry.path()).unwrap());
             #[cfg(unix)]
@@ -100,7 +129,14 @@ fn no_output_of_a_scan_holds_them() {
     let d = Dir::new();
     d.file("in/access.log", carriers());
     for format in OUTPUTS {
-        for more in [&[][..], &["-v"], &["-q"], &["--clients", "masked"], &["--color", "always"], &["--only", "csrf-token"]] {
+        for more in [
+            &[][..],
+            &["-v"],
+            &["-q"],
+            &["--clients", "masked"],
+            &["--color", "always"],
+            &["--only", "csrf-token"],
+        ] {
             let out = command(d.path())
                 .env("RUST_LOG", "trace")
                 .env("RUST_BACKTRACE", "full")
@@ -112,11 +148,27 @@ fn no_output_of_a_scan_holds_them() {
         }
         d.expect(1, &["scan", "-f", &format!("{format}=out-{format}"), "in"]);
     }
-    d.expect(0, &["scan", "--write-baseline", "base.json", "--baseline-reason", "x", "in"]);
-    clean_output("baseline", &d.run(&["scan", "-v", "--baseline", "base.json", "in"]));
+    d.expect(
+        0,
+        &[
+            "scan",
+            "--write-baseline",
+            "base.json",
+            "--baseline-reason",
+            "x",
+            "in",
+        ],
+    );
+    clean_output(
+        "baseline",
+        &d.run(&["scan", "-v", "--baseline", "base.json", "in"]),
+    );
     clean_files(&d, &["in/"]);
     // What reads reports has nothing to tell either.
-    let id = d.json("out-json")["findings"][0]["id"].as_str().unwrap().to_string();
+    let id = d.json("out-json")["findings"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_string();
     for args in [
         &["merge", "out-json", "-f", "html=merged"][..],
         &["merge", "out-json"],
@@ -138,7 +190,9 @@ fn no_format_lets_them_out() {
         for file in std::fs::read_dir(&folder).unwrap() {
             let file = file.unwrap().path();
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
-            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            let Ok(text) = std::fs::read_to_string(&file) else {
+                continue;
+            };
             if !name.starts_with("input.") {
                 continue;
             }
@@ -146,7 +200,10 @@ fn no_format_lets_them_out() {
             let canary = &canaries()[0];
             let mut filled = String::new();
             let mut rest = text.as_str();
-            while let Some((before, (gap, after))) = rest.split_once('{').map(|(b, r)| (b, r.split_once('}').unwrap_or((r, "")))) {
+            while let Some((before, (gap, after))) = rest
+                .split_once('{')
+                .map(|(b, r)| (b, r.split_once('}').unwrap_or((r, ""))))
+            {
                 filled += before;
                 let kind = gap.split(':').next().unwrap_or_default();
                 if gap.contains(':') && ["hex", "b64", "b64url", "alnum", "base64"].contains(&kind) {
@@ -199,13 +256,25 @@ fn no_error_tells_them() {
         t[257..262].copy_from_slice(b"ustar");
         t
     });
-    d.file("History", [b"SQLite format 3\0".as_slice(), c.as_bytes()].concat());
+    d.file(
+        "History",
+        [b"SQLite format 3\0".as_slice(), c.as_bytes()].concat(),
+    );
     d.file("a.har", format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{{\"request\":{{\"url\":\"http://a/?token={c}\"}}}},{{\"{c}\":}}]}}}}"));
     d.file("a.plist", format!("bplist00WebBookmark{c}"));
-    d.file("a.jsonlz4", [b"mozLz40\0\xff\xff\xff\x7f".as_slice(), c.as_bytes()].concat());
+    d.file(
+        "a.jsonlz4",
+        [b"mozLz40\0\xff\xff\xff\x7f".as_slice(), c.as_bytes()].concat(),
+    );
     d.file(&format!("token={c}.log"), carriers());
-    d.file("report.json", format!("{{\"schema_version\":1,\"token\":\"{c}\", oops {c}"));
-    d.file("wrong.json", format!("{{\"schema_version\":\"{c}\",\"version\":\"{c}\",\"clock\":\"{c}\"}}"));
+    d.file(
+        "report.json",
+        format!("{{\"schema_version\":1,\"token\":\"{c}\", oops {c}"),
+    );
+    d.file(
+        "wrong.json",
+        format!("{{\"schema_version\":\"{c}\",\"version\":\"{c}\",\"clock\":\"{c}\"}}"),
+    );
     d.file("key", c);
     let tokened = format!("token={c}.log");
     let missing = format!("/none/token={c}");
@@ -240,7 +309,8 @@ fn a_break_of_the_program_tells_where_and_nothing_else() {
     }
     let broken = |d: &Dir, args: &[&str]| {
         let mut c = command(d.path());
-        c.env("PLAINSIGHT_TEST_PANIC", "breakhere").env("RUST_BACKTRACE", "full");
+        c.env("PLAINSIGHT_TEST_PANIC", "breakhere")
+            .env("RUST_BACKTRACE", "full");
         c.args(args).output().unwrap()
     };
     let bad = line(&format!("/breakhere?token={}", canaries()[0]));
@@ -255,15 +325,41 @@ fn a_break_of_the_program_tells_where_and_nothing_else() {
         d.file("d.har", format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{{\"startedDateTime\":\"x\",\"request\":{{\"url\":\"http://a/breakhere?token={}\"}}}}]}}}}", canaries()[0]));
         d.file("e.log", &good);
         for format in ["json", "ndjson", "table"] {
-            let out = broken(&d, &["scan", "--now", NOW, "-j", jobs, "--fail-on", "never", "-f", format, "."]);
+            let out = broken(
+                &d,
+                &[
+                    "scan",
+                    "--now",
+                    NOW,
+                    "-j",
+                    jobs,
+                    "--fail-on",
+                    "never",
+                    "-f",
+                    format,
+                    ".",
+                ],
+            );
             clean_output(format, &out);
             let err = String::from_utf8_lossy(&out.stderr);
-            assert!(err.contains("error: plainsight broke at plainsight/src/scan/guard.rs") || err.contains("error: plainsight broke at src/scan/guard.rs"), "{err}");
-            assert!(!err.contains("stack backtrace") && !err.contains("/root/"), "{err}");
+            assert!(
+                err.contains("error: plainsight broke at plainsight/src/scan/guard.rs")
+                    || err.contains("error: plainsight broke at src/scan/guard.rs"),
+                "{err}"
+            );
+            assert!(
+                !err.contains("stack backtrace") && !err.contains("/root/"),
+                "{err}"
+            );
             assert_eq!(out.status.code(), Some(2), "{err}");
             if format == "json" {
                 let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-                let states: Vec<_> = report["sources"].as_array().unwrap().iter().map(|s| s["status"].as_str().unwrap()).collect();
+                let states: Vec<_> = report["sources"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|s| s["status"].as_str().unwrap())
+                    .collect();
                 assert_eq!(states, ["complete", "partial", "partial", "partial", "complete"]);
                 // What else stands there is found.
                 assert!(report["summary"]["exposures"].as_u64().unwrap() >= 100);
@@ -271,8 +367,15 @@ fn a_break_of_the_program_tells_where_and_nothing_else() {
         }
         let out = broken(&d, &["redact", "-j", jobs, "b.log", "-o", "clean.log"]);
         clean_output("redact", &out);
-        assert!(out.status.code() == Some(2) && !d.path().join("clean.log").exists(), "{}", said(&out));
-        let mut left: Vec<_> = std::fs::read_dir(d.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(
+            out.status.code() == Some(2) && !d.path().join("clean.log").exists(),
+            "{}",
+            said(&out)
+        );
+        let mut left: Vec<_> = std::fs::read_dir(d.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         assert_eq!(left, ["a.log", "b.log", "c.log.gz", "d.har", "e.log"]);
     }
@@ -282,8 +385,17 @@ fn a_break_of_the_program_tells_where_and_nothing_else() {
 #[test]
 fn no_core_file_is_written() {
     let d = Dir::new();
-    assert!(std::process::Command::new("mkfifo").arg(d.path().join("a")).status().unwrap().success());
-    let mut child = command(d.path()).args(["scan", "-f", "ndjson=out", "a"]).spawn().unwrap();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(d.path().join("a"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut child = command(d.path())
+        .args(["scan", "-f", "ndjson=out", "a"])
+        .spawn()
+        .unwrap();
     // It is past its start when it has made its output.
     while std::fs::read_dir(d.path()).unwrap().count() < 2 {
         std::thread::yield_now();
@@ -291,7 +403,10 @@ fn no_core_file_is_written() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+    let core = limits
+        .lines()
+        .find(|l| l.starts_with("Max core file size"))
+        .unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
 }
 
@@ -303,7 +418,15 @@ fn revealing_has_to_be_asked_for_twice_where_no_terminal_reads_it() {
     for args in [
         &["scan", "--reveal", "access.log"][..],
         &["scan", "--reveal", "-f", "json=out", "access.log"],
-        &["scan", "--reveal", "-f", "table", "-f", "ndjson=out", "access.log"],
+        &[
+            "scan",
+            "--reveal",
+            "-f",
+            "table",
+            "-f",
+            "ndjson=out",
+            "access.log",
+        ],
     ] {
         let out = d.expect(2, args);
         assert!(said(&out).contains("give it twice"), "{}", said(&out));
@@ -312,12 +435,18 @@ fn revealing_has_to_be_asked_for_twice_where_no_terminal_reads_it() {
     }
     for format in ["json", "ndjson"] {
         let out = d.expect(1, &["scan", "--reveal", "--reveal", "-f", format, "access.log"]);
-        assert!(String::from_utf8_lossy(&out.stdout).contains(c.as_str()), "{format}");
+        assert!(
+            String::from_utf8_lossy(&out.stdout).contains(c.as_str()),
+            "{format}"
+        );
         clean("stderr", &out.stderr);
     }
     // Neither a configuration nor the environment can ask for it.
     d.file("plainsight.toml", "reveal = true\n");
     d.expect(2, &["scan", "access.log"]);
-    let out = command(d.path()).env("PLAINSIGHT_REVEAL", "1").args(["scan", "--no-config", "-f", "json", "access.log"]).output();
+    let out = command(d.path())
+        .env("PLAINSIGHT_REVEAL", "1")
+        .args(["scan", "--no-config", "-f", "json", "access.log"])
+        .output();
     clean_output("environment", &out.unwrap());
 }

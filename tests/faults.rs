@@ -19,7 +19,12 @@ fn shim() -> &'static Path {
     SHIM.get_or_init(|| {
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-shim.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.c");
-        let done = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&out).arg(source).arg("-ldl").status();
+        let done = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(&out)
+            .arg(source)
+            .arg("-ldl")
+            .status();
         assert!(done.unwrap().success());
         out
     })
@@ -75,8 +80,18 @@ fn what_happens_to_a_log_in_the_middle_is_survived_and_said() {
         // Where nothing fails the gate, what is missing does.
         let d = Dir::new();
         d.file("access.log", large(40));
-        let out = faulty(&d, fault, "access.log", 5 << 20, &[&SCAN[..], &["--fail-on", "never", "access.log"]].concat());
-        assert_eq!(out.status.code(), Some(if status == "partial" { 2 } else { 0 }), "{fault}");
+        let out = faulty(
+            &d,
+            fault,
+            "access.log",
+            5 << 20,
+            &[&SCAN[..], &["--fail-on", "never", "access.log"]].concat(),
+        );
+        assert_eq!(
+            out.status.code(),
+            Some(if status == "partial" { 2 } else { 0 }),
+            "{fault}"
+        );
     }
 }
 
@@ -86,12 +101,21 @@ fn a_read_that_fails_in_a_packed_or_whole_read_source_is_said() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     std::io::Write::write_all(&mut gz, large(40).as_bytes()).unwrap();
     d.file("a.gz", gz.finish().unwrap());
-    d.file("b.har", format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{}]}}}}", " ".repeat(3 << 20)));
+    d.file(
+        "b.har",
+        format!(
+            "{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{}]}}}}",
+            " ".repeat(3 << 20)
+        ),
+    );
     for name in ["a.gz", "b.har"] {
         let out = faulty(&d, "eio", name, 2 << 20, &[&SCAN[..], &[name]].concat());
         let source = &report(&out)["sources"][0];
         assert_eq!(source["status"], "partial", "{name}: {source}");
-        assert!(source["problem"].to_string().contains("nput/output error"), "{source}");
+        assert!(
+            source["problem"].to_string().contains("nput/output error"),
+            "{source}"
+        );
         let out = faulty(&d, "eio", name, 1 << 20, &["redact", name, "-o", "out"]);
         assert_eq!(out.status.code(), Some(2), "{}", said(&out));
         assert!(!d.path().join("out").exists());
@@ -107,13 +131,28 @@ fn what_may_not_be_read_is_said() {
     for part in ["b.log", "in/closed"] {
         let out = faulty(&d, "denied", part, 0, &[&SCAN[..], &["in"]].concat());
         let report = report(&out);
-        let bad: Vec<&Value> = report["sources"].as_array().unwrap().iter().filter(|s| s["status"] == "skipped").collect();
+        let bad: Vec<&Value> = report["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|s| s["status"] == "skipped")
+            .collect();
         assert_eq!(bad.len(), 1, "{part}: {report}");
         assert!(bad[0]["path"].as_str().unwrap().contains(part));
-        assert!(bad[0]["problem"].to_string().contains("ermission denied"), "{}", bad[0]);
+        assert!(
+            bad[0]["problem"].to_string().contains("ermission denied"),
+            "{}",
+            bad[0]
+        );
         assert_eq!(report["summary"]["exposures"], 2);
     }
-    let out = faulty(&d, "denied", "key", 0, &["scan", "--fingerprint-key-file", "key", "in"]);
+    let out = faulty(
+        &d,
+        "denied",
+        "key",
+        0,
+        &["scan", "--fingerprint-key-file", "key", "in"],
+    );
     assert!(out.status.code() == Some(2) && said(&out).contains("cannot read the fingerprint key file key"));
 }
 
@@ -121,10 +160,23 @@ fn what_may_not_be_read_is_said() {
 fn a_log_that_goes_before_it_is_opened_is_said() {
     let d = Dir::new();
     d.file("z.log", leak(1));
-    assert!(Command::new("mkfifo").arg(d.path().join("a")).status().unwrap().success());
-    let child = command(d.path()).args([&SCAN[..], &["a", "z.log"]].concat()).stdout(Stdio::piped()).spawn().unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(d.path().join("a"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let child = command(d.path())
+        .args([&SCAN[..], &["a", "z.log"]].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     // The scan has found both and waits for the pipe.
-    let mut pipe = std::fs::OpenOptions::new().write(true).open(d.path().join("a")).unwrap();
+    let mut pipe = std::fs::OpenOptions::new()
+        .write(true)
+        .open(d.path().join("a"))
+        .unwrap();
     std::fs::remove_file(d.path().join("z.log")).unwrap();
     std::io::Write::write_all(&mut pipe, leak(2).as_bytes()).unwrap();
     drop(pipe);
@@ -132,31 +184,60 @@ fn a_log_that_goes_before_it_is_opened_is_said() {
     let report = report(&out);
     assert_eq!(report["summary"]["exposures"], 1);
     assert_eq!(report["sources"][1]["status"], "skipped");
-    assert!(report["sources"][1]["problem"].to_string().contains("cannot be opened"));
+    assert!(
+        report["sources"][1]["problem"]
+            .to_string()
+            .contains("cannot be opened")
+    );
 }
 
 #[test]
 fn what_is_no_file_in_a_folder_is_listed_and_never_waited_for() {
     let d = Dir::new();
     d.file("in/a.log", leak(1));
-    assert!(Command::new("mkfifo").arg(d.path().join("in/pipe")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(d.path().join("in/pipe"))
+            .status()
+            .unwrap()
+            .success()
+    );
     let _socket = std::os::unix::net::UnixListener::bind(d.path().join("in/socket")).unwrap();
-    for (link, to) in [("null", "/dev/null"), ("status", "/proc/self/status"), ("loop", "."), ("gone", "none"), ("up", "..")] {
+    for (link, to) in [
+        ("null", "/dev/null"),
+        ("status", "/proc/self/status"),
+        ("loop", "."),
+        ("gone", "none"),
+        ("up", ".."),
+    ] {
         std::os::unix::fs::symlink(to, d.path().join("in").join(link)).unwrap();
     }
     let states = |args: &[&str]| -> Vec<String> {
         let report = d.scan(args);
         assert_eq!(report["summary"]["exposures"], 1);
-        let state = |s: &Value| format!("{} {}", s["path"].as_str().unwrap(), s["status"].as_str().unwrap());
+        let state = |s: &Value| {
+            format!(
+                "{} {}",
+                s["path"].as_str().unwrap(),
+                s["status"].as_str().unwrap()
+            )
+        };
         report["sources"].as_array().unwrap().iter().map(state).collect()
     };
-    let ignored = ["gone", "loop", "null", "pipe", "socket", "status", "up"].map(|n| format!("in/{n} ignored"));
+    let ignored =
+        ["gone", "loop", "null", "pipe", "socket", "status", "up"].map(|n| format!("in/{n} ignored"));
     let mut want = ignored.to_vec();
     want.insert(0, "in/a.log complete".into());
     assert_eq!(states(&["in"]), want);
     // Followed: what leads back ends there, what leads nowhere is said, /proc is read though it says it is empty.
     let followed = states(&["--follow-links", "in"]);
-    for want in ["in/a.log complete", "in/gone skipped", "in/loop ignored", "in/null ignored", "in/status complete"] {
+    for want in [
+        "in/a.log complete",
+        "in/gone skipped",
+        "in/loop ignored",
+        "in/null ignored",
+        "in/status complete",
+    ] {
         assert!(followed.iter().any(|s| s == want), "{want}: {followed:?}");
     }
     assert!(followed.len() < 20, "{followed:?}");
@@ -182,11 +263,28 @@ fn left(d: &Dir) -> Vec<String> {
 
 #[test]
 fn a_full_disk_leaves_no_half_file() {
-    for format in ["table", "json", "ndjson", "sarif", "html", "markdown", "junit", "csv", "codequality", "openmetrics"] {
+    for format in [
+        "table",
+        "json",
+        "ndjson",
+        "sarif",
+        "html",
+        "markdown",
+        "junit",
+        "csv",
+        "codequality",
+        "openmetrics",
+    ] {
         let d = Dir::new();
         d.file("access.log", (0..50).map(leak).collect::<String>());
         let to = format!("{format}=out");
-        let out = faulty(&d, "full", "/.plainsight-", 100, &["scan", "-f", &to, "access.log"]);
+        let out = faulty(
+            &d,
+            "full",
+            "/.plainsight-",
+            100,
+            &["scan", "-f", &to, "access.log"],
+        );
         assert_eq!(out.status.code(), Some(2), "{format}: {}", said(&out));
         assert!(said(&out).contains("No space left"), "{format}: {}", said(&out));
         assert_eq!(left(&d), [""; 0], "{format}");
@@ -197,7 +295,10 @@ fn a_full_disk_leaves_no_half_file() {
         (100, &["redact", "access.log", "-o", "out"][..]),
         (3 << 20, &["redact", "access.log", "-o", "out"]),
         (10, &["scan", "--write-baseline", "out", "access.log"]),
-        (10, &["redact", "--summary", "out.json", "-o", "out", "access.log"]),
+        (
+            10,
+            &["redact", "--summary", "out.json", "-o", "out", "access.log"],
+        ),
     ] {
         let out = faulty(&d, "full", "/.plainsight-", at, args);
         assert_eq!(out.status.code(), Some(2), "{args:?}: {}", said(&out));
@@ -206,9 +307,18 @@ fn a_full_disk_leaves_no_half_file() {
     }
     // The standard output can be full as well.
     let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    for args in [&["scan", "-f", "json", "access.log"][..], &["scan", "-f", "ndjson", "access.log"], &["rules", "list"], &["schema"]] {
+    for args in [
+        &["scan", "-f", "json", "access.log"][..],
+        &["scan", "-f", "ndjson", "access.log"],
+        &["rules", "list"],
+        &["schema"],
+    ] {
         let out = command(d.path()).args(args).stdout(full()).output().unwrap();
-        assert!(out.status.code() == Some(2) && said(&out).contains("No space left"), "{args:?} {}", said(&out));
+        assert!(
+            out.status.code() == Some(2) && said(&out).contains("No space left"),
+            "{args:?} {}",
+            said(&out)
+        );
     }
 }
 
@@ -218,7 +328,10 @@ fn closed_standard_streams_change_no_exit_code() {
     d.file("access.log", leak(1));
     for close in [">&-", "2>&-", "<&-", ">&- 2>&- <&-"] {
         let run = format!("exec \"$0\" scan access.log {close}");
-        let out = Command::new("sh").current_dir(d.path()).args(["-c", &run, env!("CARGO_BIN_EXE_plainsight")]).output();
+        let out = Command::new("sh")
+            .current_dir(d.path())
+            .args(["-c", &run, env!("CARGO_BIN_EXE_plainsight")])
+            .output();
         assert_eq!(out.unwrap().status.code(), Some(1), "{close}");
     }
 }
@@ -227,8 +340,18 @@ fn closed_standard_streams_change_no_exit_code() {
 fn a_clock_may_be_anywhere() {
     let d = Dir::new();
     let jwt = "?token=eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE4OTM0NTYwMDB9.c2lnbmF0dXJlc2lnbmF0dXJlc2ln";
-    let times = ["01/Jan/0001", "31/Dec/1969", "31/Dec/9999", "01/Jan/10000", "99/Zzz/2026", "29/Feb/2025"];
-    let lines: String = times.iter().map(|t| line(jwt).replace("01/Jan/2026", t)).collect();
+    let times = [
+        "01/Jan/0001",
+        "31/Dec/1969",
+        "31/Dec/9999",
+        "01/Jan/10000",
+        "99/Zzz/2026",
+        "29/Feb/2025",
+    ];
+    let lines: String = times
+        .iter()
+        .map(|t| line(jwt).replace("01/Jan/2026", t))
+        .collect();
     d.file("access.log", lines);
     for clock in [-2_000_000_000, -1, 0, 253_402_300_800, 999_999_999_999] {
         let out = faulty(&d, "clock", "none", clock, &["scan", "-f", "json", "access.log"]);
@@ -243,13 +366,21 @@ fn a_clock_may_be_anywhere() {
     }
     // What is no time is told, not guessed.
     let report = d.scan(&["access.log"]);
-    assert!(report["diagnostics"].to_string().contains("whose time is none"), "{}", report["diagnostics"]);
+    assert!(
+        report["diagnostics"].to_string().contains("whose time is none"),
+        "{}",
+        report["diagnostics"]
+    );
 }
 
 #[test]
 fn an_hour_that_was_skipped_or_came_twice_has_one_time() {
     let d = Dir::new();
-    let error = |time: &str| format!("{time} [error] 1#1: *1 open() failed, client: 192.0.2.1, server: a, request: \"GET /x?password=Zq81kfUwe_1&user=jo HTTP/1.1\", host: \"a.example\"\n");
+    let error = |time: &str| {
+        format!(
+            "{time} [error] 1#1: *1 open() failed, client: 192.0.2.1, server: a, request: \"GET /x?password=Zq81kfUwe_1&user=jo HTTP/1.1\", host: \"a.example\"\n"
+        )
+    };
     for (local, want) in [
         ("2026/03/29 01:59:59", "2026-03-29T00:59:59Z"),
         ("2026/03/29 02:30:00", "2026-03-29T01:30:00Z"),

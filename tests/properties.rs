@@ -12,10 +12,47 @@ use proptest::test_runner::{Config, TestRunner};
 /// Changes an input: each edit takes bytes out and puts others in, made up, from a list or from elsewhere in it.
 fn edits() -> impl Strategy<Value = Vec<(u16, u8, Vec<u8>)>> {
     let words: Vec<&[u8]> = vec![
-        b"\n", b"\r\n", b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"=", b"&", b"?", b"%", b"%25", b"%3D", b"%00", b" ",
-        b"token=", b"password=q9Zt7LmK2vX8bN4cR6yW", b"https://a@b:c@d/", b"\\u0000", b"\\ud800", b"\xef\xbb\xbf", b"\xff\xfe",
-        b"\0", b"#Fields: ", b"<", b">", b"<plist>", b"eyJ", b"0", b"-1", b"9223372036854775807", b"1e999", b"null", b"\xf0\x9f\x98\x80",
-        b"\xe2\x80\xae", b"\x1b[31m", b"::error::", b"PLAINSIGHT-",
+        b"\n",
+        b"\r\n",
+        b"\"",
+        b"\\",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"=",
+        b"&",
+        b"?",
+        b"%",
+        b"%25",
+        b"%3D",
+        b"%00",
+        b" ",
+        b"token=",
+        b"password=q9Zt7LmK2vX8bN4cR6yW",
+        b"https://a@b:c@d/",
+        b"\\u0000",
+        b"\\ud800",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\0",
+        b"#Fields: ",
+        b"<",
+        b">",
+        b"<plist>",
+        b"eyJ",
+        b"0",
+        b"-1",
+        b"9223372036854775807",
+        b"1e999",
+        b"null",
+        b"\xf0\x9f\x98\x80",
+        b"\xe2\x80\xae",
+        b"\x1b[31m",
+        b"::error::",
+        b"PLAINSIGHT-",
     ];
     let piece = prop_oneof![
         4 => prop::sample::select(words).prop_map(<[u8]>::to_vec),
@@ -43,7 +80,10 @@ fn holds(body: &str, cases: u32) {
     }
     let seeds = seeds::of(body);
     assert!(!seeds.is_empty(), "{body} has nothing to begin from");
-    for seed in seeds.iter().step_by(if cases < 100 { seeds.len().div_ceil(40) } else { 1 }) {
+    for seed in seeds
+        .iter()
+        .step_by(if cases < 100 { seeds.len().div_ceil(40) } else { 1 })
+    {
         bodies::run(body, seed);
     }
     bodies::run(body, b"");

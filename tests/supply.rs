@@ -12,14 +12,25 @@ fn root() -> &'static Path {
 }
 
 fn deny() -> toml::Table {
-    std::fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap()
+    std::fs::read_to_string(root().join("deny.toml"))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn metadata() -> Value {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let out = Command::new(cargo)
         .current_dir(root())
-        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -40,8 +51,18 @@ fn allowed(expression: &str, list: &[&str]) -> bool {
 #[test]
 fn licences_and_sources_are_those_that_are_allowed() {
     let (deny, metadata) = (deny(), metadata());
-    let list: Vec<&str> = deny["licenses"]["allow"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
-    let banned: Vec<&str> = deny["bans"]["deny"].as_array().unwrap().iter().map(|b| b["crate"].as_str().unwrap()).collect();
+    let list: Vec<&str> = deny["licenses"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l.as_str().unwrap())
+        .collect();
+    let banned: Vec<&str> = deny["bans"]["deny"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["crate"].as_str().unwrap())
+        .collect();
     let packages = metadata["packages"].as_array().unwrap();
     assert!(packages.len() > 100);
     for p in packages {
@@ -51,15 +72,34 @@ fn licences_and_sources_are_those_that_are_allowed() {
         assert!(!banned.contains(&name), "{name} knows the network");
         let source = p["source"].as_str();
         let own = name == "plainsight" && source.is_none();
-        assert!(own || source == Some("registry+https://github.com/rust-lang/crates.io-index"), "{name} is from {source:?}");
+        assert!(
+            own || source == Some("registry+https://github.com/rust-lang/crates.io-index"),
+            "{name} is from {source:?}"
+        );
     }
 }
 
 #[test]
 fn readme_counts_the_crates() {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let args = ["tree", "--locked", "--offline", "-e", "normal,build", "--prefix", "none", "--format", "{p}", "--target", "x86_64-unknown-linux-gnu"];
-    let out = Command::new(cargo).current_dir(root()).args(args).output().unwrap();
+    let args = [
+        "tree",
+        "--locked",
+        "--offline",
+        "-e",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+        "--target",
+        "x86_64-unknown-linux-gnu",
+    ];
+    let out = Command::new(cargo)
+        .current_dir(root())
+        .args(args)
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout).unwrap();
     let mut all: Vec<&str> = text.lines().map(|l| l.split(" (").next().unwrap()).collect();
@@ -67,7 +107,10 @@ fn readme_counts_the_crates() {
     all.dedup();
     let others = all.len() - 1;
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("{others} crates")), "README.md does not say that there are {others} crates");
+    assert!(
+        readme.contains(&format!("{others} crates")),
+        "README.md does not say that there are {others} crates"
+    );
 }
 
 #[test]
@@ -76,7 +119,11 @@ fn our_own_code_has_no_unsafe_and_no_build_script_that_fetches() {
         let path = entry.unwrap().into_path();
         if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("unsafe {") && !text.contains("unsafe fn") && !text.contains("unsafe impl"), "{}", path.display());
+            assert!(
+                !text.contains("unsafe {") && !text.contains("unsafe fn") && !text.contains("unsafe impl"),
+                "{}",
+                path.display()
+            );
             for word in ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"] {
                 assert!(!text.contains(word), "{} uses the network", path.display());
             }

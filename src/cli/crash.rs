@@ -24,6 +24,8 @@ fn tell(info: &PanicHookInfo) {
 /// File and line, from the source folder on: what stands before it is the machine's that built it.
 fn place(at: &Location) -> String {
     let file = at.file();
-    let from = file.rfind("src/").map_or(0, |src| file[..src].trim_end_matches('/').rfind('/').map_or(0, |n| n + 1));
+    let from = file.rfind("src/").map_or(0, |src| {
+        file[..src].trim_end_matches('/').rfind('/').map_or(0, |n| n + 1)
+    });
     format!("{}:{}", &file[from..], at.line())
 }

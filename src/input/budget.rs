@@ -126,9 +126,15 @@ mod tests {
 
     #[test]
     fn what_unpacks_to_too_much_ends() {
-        let limits = Limits { ratio: 3, size: FREE * 2 };
+        let limits = Limits {
+            ratio: 3,
+            size: FREE * 2,
+        };
         let small = Budget::new(limits, 1);
-        assert_eq!(io::copy(&mut small.unpacked(io::repeat(0).take(FREE)), &mut io::sink()).unwrap(), FREE);
+        assert_eq!(
+            io::copy(&mut small.unpacked(io::repeat(0).take(FREE)), &mut io::sink()).unwrap(),
+            FREE
+        );
         let why = io::copy(&mut small.unpacked(io::repeat(0)), &mut io::sink()).unwrap_err();
         assert!(why.to_string().contains("3 times its size"), "{why}");
         let large = Budget::new(limits, 0);
@@ -142,7 +148,17 @@ mod tests {
         let size = |t: &str| t.parse::<Size>().map(|s| s.0).ok();
         assert_eq!(
             ["7", "2k", "3MiB", "1G", "0", "x", "1x", "99999999T", ""].map(size),
-            [Some(7), Some(2048), Some(3 << 20), Some(1 << 30), None, None, None, None, None]
+            [
+                Some(7),
+                Some(2048),
+                Some(3 << 20),
+                Some(1 << 30),
+                None,
+                None,
+                None,
+                None,
+                None
+            ]
         );
     }
 }

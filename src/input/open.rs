@@ -94,9 +94,10 @@ impl<R: Read> BufRead for Peek<R> {
 pub fn tar_problem(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::UnexpectedEof => "it ends too early".into(),
-        _ => e
-            .raw_os_error()
-            .map_or_else(|| "a header is damaged".into(), |code| io::Error::from_raw_os_error(code).to_string()),
+        _ => e.raw_os_error().map_or_else(
+            || "a header is damaged".into(),
+            |code| io::Error::from_raw_os_error(code).to_string(),
+        ),
     }
 }
 

@@ -38,8 +38,10 @@ impl Copier<'_> {
             let mut entry = match entry {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let text =
-                        format!("the tar archive is broken or cut off ({}); what stands before was copied", tar_problem(&e));
+                    let text = format!(
+                        "the tar archive is broken or cut off ({}); what stands before was copied",
+                        tar_problem(&e)
+                    );
                     self.problem(name, Status::Partial, text);
                     break;
                 }

@@ -1,10 +1,10 @@
 //! Plain files: cut into chunks at lines, which any thread reads by positioned reads.
 
 use super::events::Unit;
-use super::{diagnostic, guard};
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
+use super::{diagnostic, guard};
 use crate::format::{LineReader, w3c};
 use crate::input::lines::{Run, Runs};
 use crate::input::stop::Stop;

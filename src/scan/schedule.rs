@@ -261,7 +261,9 @@ impl<'c> Shared<'c, '_> {
         if let Some(live) = live {
             let live = live.map(|l| stream.budget.packed(l));
             match live {
-                Ok(live) => stream.guarded(&candidate.name, |s| s.any(&candidate.name, Box::new(live), &[], 0)),
+                Ok(live) => stream.guarded(&candidate.name, |s| {
+                    s.any(&candidate.name, Box::new(live), &[], 0)
+                }),
                 Err(e) => stream.unread(
                     &candidate.name,
                     Status::Skipped,
@@ -296,7 +298,9 @@ impl<'c> Shared<'c, '_> {
             let note = diagnostic(Level::Warning, &candidate.name, text);
             lock(&self.results).diagnostics.push(note);
         } else if lost && head.contains(&0) {
-            stream.guarded(&candidate.name, |s| s.database(&candidate.name, &candidate.path, meta.len(), &[]));
+            stream.guarded(&candidate.name, |s| {
+                s.database(&candidate.name, &candidate.path, meta.len(), &[])
+            });
             let units = stream.units;
             return self.finish(n, units);
         }

@@ -164,7 +164,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 Err(e) => {
                     let ended = self.shared.config.stop.asked().map(|why| why.text().to_string());
                     let text = match ended.or_else(|| self.budget.exceeded()) {
-                        Some(why) => format!("was not read to its end ({why}); what stands before was scanned"),
+                        Some(why) => {
+                            format!("was not read to its end ({why}); what stands before was scanned")
+                        }
                         None => format!(
                             "the tar archive is broken or cut off ({}); what stands before was scanned",
                             tar_problem(&e)
@@ -245,7 +247,11 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                     let entry = self.budget.unpacked(entry);
                     self.any(&member, Box::new(entry), &all, depth + 1);
                 }
-                Err(e) => self.unread(&member, Status::Skipped, &format!("cannot be opened: {}", safe::label(&e.to_string()))),
+                Err(e) => self.unread(
+                    &member,
+                    Status::Skipped,
+                    &format!("cannot be opened: {}", safe::label(&e.to_string())),
+                ),
             }
         }
     }

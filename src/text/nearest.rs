@@ -8,7 +8,11 @@ pub fn toml_error(e: &toml::de::Error, text: &str) -> String {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let message: String = e.message().chars().take(MESSAGE).collect();
-    format!("line {line}, column {column}: {}{}", safe::label(&message), hint_of(e.message()))
+    format!(
+        "line {line}, column {column}: {}{}",
+        safe::label(&message),
+        hint_of(e.message())
+    )
 }
 
 /// Characters of a parser's message that are told.

@@ -24,12 +24,22 @@ fn read(kind: Kind, data: &[u8], step: usize) -> (u16, document::Read, Seen) {
     let mut seen = Vec::new();
     // Container formats count in what they hold, which may be larger than they are.
     let whole = matches!(kind, Kind::Har(_));
-    let (format, read) = document::read(kind, &mut Slow(data, step), catalogue(), &|_| true, &mut |at, text, r, own| {
-        if whole {
-            within(r, data.len() as u64);
-        }
-        seen.push((format!("{at:?} {} {own:?}", text.len()), r.carriers.len(), r.status));
-    });
+    let (format, read) = document::read(
+        kind,
+        &mut Slow(data, step),
+        catalogue(),
+        &|_| true,
+        &mut |at, text, r, own| {
+            if whole {
+                within(r, data.len() as u64);
+            }
+            seen.push((
+                format!("{at:?} {} {own:?}", text.len()),
+                r.carriers.len(),
+                r.status,
+            ));
+        },
+    );
     (format, read, seen)
 }
 
@@ -65,7 +75,9 @@ pub fn bookmarks(data: &[u8]) {
         K::InternetShortcut,
         K::ShellHistory,
     ];
-    let Some((&first, rest)) = data.split_first() else { return };
+    let Some((&first, rest)) = data.split_first() else {
+        return;
+    };
     if let Some(kind) = document::sniff(data, "Bookmarks") {
         even(kind, data);
     }

@@ -40,7 +40,11 @@ pub fn runs(data: &[u8]) {
     }
     let size = bytes.len() as u64;
     let steps = [1, 7, 1000, READ - 1, READ];
-    let step = if long > 0 { READ - 3 } else { steps[usize::from(a) % 5] };
+    let step = if long > 0 {
+        READ - 3
+    } else {
+        steps[usize::from(a) % 5]
+    };
     let part = match b {
         0 => u64::MAX / 4,
         _ => u64::from(b).max(size / 40 + 1),
@@ -58,7 +62,9 @@ pub fn runs(data: &[u8]) {
         let each = |run: Run| {
             let (offset, got, back) = match run {
                 Run::Lines { offset, bytes } => (offset, bytes, 0),
-                Run::Window { offset, bytes, first, .. } => {
+                Run::Window {
+                    offset, bytes, first, ..
+                } => {
                     assert!(bytes.len() <= WINDOW + 2 * READ, "a window of {}", bytes.len());
                     (offset, bytes, if first { 0 } else { OVERLAP as u64 })
                 }
@@ -78,13 +84,21 @@ pub fn runs(data: &[u8]) {
 /// A server's own format string, and lines that are read with it.
 pub fn template(data: &[u8]) {
     let mut parts = data.splitn(2, |&b| b == b'\n');
-    let Ok(format) = std::str::from_utf8(parts.next().unwrap_or_default()) else { return };
-    let Some(syntax) = compile::guess(format) else { return };
+    let Ok(format) = std::str::from_utf8(parts.next().unwrap_or_default()) else {
+        return;
+    };
+    let Some(syntax) = compile::guess(format) else {
+        return;
+    };
     let escape = compile::default_escape(syntax);
-    let Ok(template) = compile::compile(format, syntax, escape, false) else { return };
+    let Ok(template) = compile::compile(format, syntax, escape, false) else {
+        return;
+    };
     for line in parts.next().unwrap_or_default().split(|&b| b == b'\n') {
         for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
-            template.read(Text::new(line, &SOURCE), fit, 0, &mut |r| within(r, line.len() as u64));
+            template.read(Text::new(line, &SOURCE), fit, 0, &mut |r| {
+                within(r, line.len() as u64)
+            });
         }
     }
 }
@@ -133,7 +147,11 @@ pub fn json_lines(data: &[u8]) {
             let doc = ours.expect("an object that is none");
             let leaves: usize = object.values().map(leaves).sum();
             // Names may come twice, and what is nested very deeply is left.
-            assert!(!doc.whole || doc.members.len() >= leaves, "{} of {leaves}", doc.members.len());
+            assert!(
+                !doc.whole || doc.members.len() >= leaves,
+                "{} of {leaves}",
+                doc.members.len()
+            );
         }
     }
     read_lines(data, false);
@@ -165,7 +183,10 @@ pub fn coding(data: &[u8]) {
         let from = usize::from(a).min(plain.len());
         let to = (from + usize::from(b)).min(plain.len());
         let there = coding.locate(raw, from..to);
-        assert!(there.start <= there.end && there.end <= raw.len(), "{coding:?} {there:?}");
+        assert!(
+            there.start <= there.end && there.end <= raw.len(),
+            "{coding:?} {there:?}"
+        );
         if coding != Coding::Base64 && from < to {
             let again = coding.decode(&raw[there.clone()]);
             let held = again.windows(to - from).any(|w| *w == plain[from..to]);
@@ -195,11 +216,21 @@ pub fn coding(data: &[u8]) {
 pub fn url(data: &[u8]) {
     let text = Text::new(data, &SOURCE);
     let url = Url::parse(text);
-    let pieces = [url.scheme, url.userinfo, url.authority, Some(url.path), url.query, url.fragment];
+    let pieces = [
+        url.scheme,
+        url.userinfo,
+        url.authority,
+        Some(url.path),
+        url.query,
+        url.fragment,
+    ];
     let mut at = 0;
     for piece in pieces.into_iter().flatten() {
         let span = piece.span();
-        assert!(span.start >= at && span.end <= data.len() as u64, "{span:?} after {at}");
+        assert!(
+            span.start >= at && span.end <= data.len() as u64,
+            "{span:?} after {at}"
+        );
         at = span.end;
     }
     for p in Params::new(text).chain(Params::cookies(text)) {
@@ -215,11 +246,22 @@ pub fn url(data: &[u8]) {
     let (mut found, mut masks) = (Vec::new(), Vec::new());
     detector.scan(&record, data, Surface::ServerLog, &mut found, &mut masks);
     for e in &found {
-        assert!(e.span.start < e.span.end && e.span.end <= data.len() as u64, "{:?}", e.span);
+        assert!(
+            e.span.start < e.span.end && e.span.end <= data.len() as u64,
+            "{:?}",
+            e.span
+        );
     }
-    let mut spans: Vec<_> = found.iter().filter(|e| !e.echo && e.field == Field::Url).map(|e| e.span.clone()).collect();
+    let mut spans: Vec<_> = found
+        .iter()
+        .filter(|e| !e.echo && e.field == Field::Url)
+        .map(|e| e.span.clone())
+        .collect();
     spans.sort_by_key(|s| s.start);
-    assert!(spans.windows(2).all(|w| w[0].end <= w[1].start || w[0] == w[1]), "{spans:?}");
+    assert!(
+        spans.windows(2).all(|w| w[0].end <= w[1].start || w[0] == w[1]),
+        "{spans:?}"
+    );
 }
 
 /// Where a line holds an exposure, the prefilter lets it through.
@@ -241,7 +283,12 @@ pub fn prefilter(data: &[u8]) {
         });
         if let Some(e) = found.first() {
             let through = candidates.iter().any(|n| (at..=end).contains(n));
-            assert!(through, "{:?} of {} is lost", c.rules.rules[usize::from(e.rule)].spec.id, e.span.start);
+            assert!(
+                through,
+                "{:?} of {} is lost",
+                c.rules.rules[usize::from(e.rule)].spec.id,
+                e.span.start
+            );
         }
         at = end + 1;
     }

@@ -34,7 +34,8 @@ fn fixtures(endings: &[&str]) -> Vec<(String, Vec<u8>)> {
             let file = file.unwrap().path();
             let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
             let input = file.file_stem().is_some_and(|s| s == "input");
-            if let (true, true, Ok(text)) = (input, endings.contains(&ending), std::fs::read_to_string(&file)) {
+            if let (true, true, Ok(text)) = (input, endings.contains(&ending), std::fs::read_to_string(&file))
+            {
                 let filled: String = text.split_inclusive('\n').map(example::fill).collect();
                 let name = folder.file_name().unwrap().to_string_lossy().into_owned();
                 out.push((name, filled.into_bytes()));
@@ -56,7 +57,9 @@ fn with(first: &[u8], all: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 /// The examples of all rules, as lines of a log.
 fn examples() -> Vec<Vec<u8>> {
     let rules = &config().rules.rules;
-    let all = rules.iter().flat_map(|r| r.spec.examples.iter().chain(&r.spec.counter_examples));
+    let all = rules
+        .iter()
+        .flat_map(|r| r.spec.examples.iter().chain(&r.spec.counter_examples));
     all.map(|e| example::line(e).into_bytes()).collect()
 }
 
@@ -74,7 +77,9 @@ pub fn of(body: &str) -> Vec<Vec<u8>> {
         "redact" => with(b"\0", [bytes(&["log"]), examples()].concat()),
         "w3c" => {
             let all = bytes(&["log"]);
-            all.into_iter().filter(|b| memchr::memmem::find(b, b"#Fields").is_some()).collect()
+            all.into_iter()
+                .filter(|b| memchr::memmem::find(b, b"#Fields").is_some())
+                .collect()
         }
         "json_lines" => {
             let all = bytes(&["log", "json", "har"]);
@@ -83,12 +88,22 @@ pub fn of(body: &str) -> Vec<Vec<u8>> {
         "coding" | "url" => {
             let urls = examples().into_iter().flat_map(|line| {
                 let text = String::from_utf8_lossy(&line).into_owned();
-                text.split([' ', '"']).filter(|w| w.contains('/')).map(|w| w.as_bytes().to_vec()).collect::<Vec<_>>()
+                text.split([' ', '"'])
+                    .filter(|w| w.contains('/'))
+                    .map(|w| w.as_bytes().to_vec())
+                    .collect::<Vec<_>>()
             });
-            if body == "url" { urls.collect() } else { with(b"\x03\x05", urls.collect()) }
+            if body == "url" {
+                urls.collect()
+            } else {
+                with(b"\x03\x05", urls.collect())
+            }
         }
         "har" => bytes(&["har", "json"]),
-        "bookmarks" => with(b"\0", bytes(&["json", "html", "csv", "url", "txt", "log", "history"])),
+        "bookmarks" => with(
+            b"\0",
+            bytes(&["json", "html", "csv", "url", "txt", "log", "history"]),
+        ),
         "mozlz4" => bytes(&["mozlz4"]).iter().map(|b| packed_lz4(b)).collect(),
         "plist" => bytes(&["plist", "webloc", "xml"]),
         "sqlite" => databases(),
@@ -140,7 +155,11 @@ fn rules() -> Vec<Vec<u8>> {
         let file = file.unwrap().path();
         if file.extension().is_some_and(|e| e == "toml") {
             let text = std::fs::read_to_string(file).unwrap();
-            out.extend(text.split("[[rule]]").skip(1).map(|r| format!("[[rule]]{r}").into_bytes()));
+            out.extend(
+                text.split("[[rule]]")
+                    .skip(1)
+                    .map(|r| format!("[[rule]]{r}").into_bytes()),
+            );
         }
     }
     out
@@ -158,7 +177,8 @@ fn archives() -> Vec<Vec<u8>> {
     let tar = tar.into_inner().unwrap();
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for name in ["a.log", "../a.log"] {
-        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         zip.write_all(&log).unwrap();
     }
     let zip = zip.finish().unwrap().into_inner();

@@ -39,7 +39,9 @@ const CANARY: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
 /// A copy holds none of the credentials that were planted, has as many lines, keeps every line in which nothing was
 /// found, and is its own copy.
 pub fn redact(data: &[u8]) {
-    let Some((&first, rest)) = data.split_first() else { return };
+    let Some((&first, rest)) = data.split_first() else {
+        return;
+    };
     // Documents and archives are rewritten otherwise; this is about lines.
     let mut log = b"192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /x?token=".to_vec();
     log.extend(CANARY.as_bytes());
@@ -47,18 +49,29 @@ pub fn redact(data: &[u8]) {
     log.extend(rest);
     let style = [Style::Mark, Style::Mask, Style::Drop][usize::from(first) % 3];
     let Some(copy) = copied(&log, style) else { return };
-    assert!(memchr::memmem::find(&copy, CANARY.as_bytes()).is_none(), "the credential is still there");
+    assert!(
+        memchr::memmem::find(&copy, CANARY.as_bytes()).is_none(),
+        "the credential is still there"
+    );
     let lines = |b: &[u8]| b.iter().filter(|b| **b == b'\n').count();
     assert_eq!(lines(&copy), lines(&log), "lines");
     let (_, found) = scan("log", &log, true);
     if style == Style::Mark {
-        for (n, (old, new)) in log.split(|b| *b == b'\n').zip(copy.split(|b| *b == b'\n')).enumerate() {
+        for (n, (old, new)) in log
+            .split(|b| *b == b'\n')
+            .zip(copy.split(|b| *b == b'\n'))
+            .enumerate()
+        {
             let marked = memchr::memmem::find(new, b"PLAINSIGHT-").is_some();
             let told = found.iter().any(|(line, _)| *line == n as u64 + 1);
             assert!(told || marked || old == new, "line {} changed", n + 1);
         }
     }
-    assert_eq!(copied(&copy, style).as_ref(), Some(&copy), "a copy's copy differs");
+    assert_eq!(
+        copied(&copy, style).as_ref(),
+        Some(&copy),
+        "a copy's copy differs"
+    );
 }
 
 /// The copy; none where it could not be made, which is said and leaves nothing.
@@ -102,13 +115,25 @@ pub fn reports(data: &[u8]) {
     let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     let quality = text("codequality", &|r, w| report::codequality::write(r, w));
-    assert!(serde_json::from_str::<serde_json::Value>(&quality).unwrap().is_array());
-    let table = report::table::Style { width: 100, color: false };
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&quality)
+            .unwrap()
+            .is_array()
+    );
+    let table = report::table::Style {
+        width: 100,
+        color: false,
+    };
     for line in text("table", &|r, w| report::table::write(r, table, w)).lines() {
-        assert!(!line.trim_start().starts_with("::"), "a command of a build server");
+        assert!(
+            !line.trim_start().starts_with("::"),
+            "a command of a build server"
+        );
     }
     for line in text("github", &|r, w| report::github::write(r, w)).lines() {
-        let known = ["::error ", "::warning ", "::notice "].iter().any(|c| line.starts_with(c));
+        let known = ["::error ", "::warning ", "::notice "]
+            .iter()
+            .any(|c| line.starts_with(c));
         assert!(known || !line.trim_start().starts_with("::"), "{line:?}");
     }
     text("markdown", &|r, w| report::markdown::write(r, w));
@@ -118,7 +143,10 @@ pub fn reports(data: &[u8]) {
     let csv = text("csv", &|r, w| report::csv::write(r, w));
     for row in csv::Reader::from_reader(csv.as_bytes()).records() {
         for cell in row.unwrap().iter() {
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "a formula: {cell:?}");
+            assert!(
+                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "a formula: {cell:?}"
+            );
         }
     }
     let junit = text("junit", &|r, w| report::junit::write(r, w));
@@ -174,7 +202,10 @@ pub fn read_back(data: &[u8]) {
     }
     let rules = &config().rules;
     if let (Ok(old), Ok(new)) = (Side::read("a", data, rules), Side::read("b", data, rules)) {
-        let failing = plainsight::diff::Failing { fail_on: plainsight::gate::Threshold::Never, on_new: true };
+        let failing = plainsight::diff::Failing {
+            fail_on: plainsight::gate::Threshold::Never,
+            on_new: true,
+        };
         let diff = plainsight::diff::compare(old, new, failing);
         report::diff::table(&diff, Vec::new()).unwrap();
     }
