@@ -1,5 +1,5 @@
 //! What differs by platform, all of it: positioned reads, files that only their owner can read, what a file is,
-//! and signals. Each function is written for Unix and for Windows.
+//! signals, core files. Each function is written for Unix and for Windows.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -80,6 +80,23 @@ pub fn readable_by_others(meta: &Metadata) -> bool {
 pub fn readable_by_others(_: &Metadata) -> bool {
     false
 }
+
+/// From now on no core file is written: memory holds what is being read, credentials among it. A system that hands core
+/// dumps to a program of its own is not bound by this.
+#[cfg(unix)]
+pub fn forbid_core_files() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Where it cannot be set, nothing is lost that was there before.
+    let _ = setrlimit(Resource::Core, none);
+}
+
+/// From now on no core file is written; Windows writes none unless it is told to.
+#[cfg(windows)]
+pub fn forbid_core_files() {}
 
 /// The exit code of a program that ended early, by the shells' convention of 128 and the signal's number.
 pub fn exit_code(why: Why) -> Option<u8> {

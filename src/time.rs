@@ -12,8 +12,8 @@ pub struct Instant(pub i64);
 
 const MICROS: i64 = 1_000_000;
 
-/// 0001-01-01 and 9999-12-31, in seconds: RFC 3339 can write nothing outside.
-const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+/// 0001-01-01 and the end of 9999-12-30, 22:00, in seconds: what RFC 3339 can write in every zone.
+const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_207_199;
 
 impl Instant {
     /// From seconds and microseconds; `None` outside the years 1 to 9999.
@@ -37,9 +37,18 @@ impl Instant {
         Instant(sum * MICROS + self.0.rem_euclid(MICROS))
     }
 
-    /// Now, by the machine's clock.
+    /// Now, by the machine's clock; where that is outside the years that can be written, their first or last second.
     pub fn now() -> Instant {
-        Instant(Timestamp::now().as_microsecond())
+        use std::time::{SystemTime, UNIX_EPOCH};
+        let (seconds, micros) = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => (
+                i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                since.subsec_micros(),
+            ),
+            Err(e) => (-i64::try_from(e.duration().as_secs()).unwrap_or(i64::MAX), 0),
+        };
+        let seconds = seconds.clamp(*RANGE.start(), *RANGE.end());
+        Instant(seconds * MICROS + i64::from(micros))
     }
 }
 

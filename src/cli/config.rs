@@ -200,7 +200,7 @@ pub fn either(given: &[String], file: &[String]) -> Vec<String> {
 }
 
 fn parse(text: &str) -> Result<Values, String> {
-    toml::from_str(text).map_err(|e| format!("{}{}", e.to_string().trim_end(), nearest::hint_of(e.message())))
+    toml::from_str(text).map_err(|e| nearest::toml_error(&e, text))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod config;
+mod crash;
 mod diff;
 mod explain;
 mod formats;
@@ -99,6 +100,10 @@ type Ending = anyhow::Result<u8>;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    crash::contained(run)
+}
+
+fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

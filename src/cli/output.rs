@@ -35,7 +35,7 @@ pub fn file(
         return result.with_context(|| format!("cannot write {shown}"));
     }
     let aside = tempfile::Builder::new()
-        .prefix(".plainsight-")
+        .prefix(crate::input::ASIDE)
         .tempfile_in(folder)
         .with_context(|| format!("cannot write {shown}"))?;
     let mut out = BufWriter::new(aside);

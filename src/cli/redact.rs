@@ -1,6 +1,6 @@
 //! `plainsight redact`.
 
-use super::scan::{RuleArgs, key, word};
+use super::scan::{RuleArgs, UnpackArgs, key, word};
 use super::{Ending, output};
 use crate::format::Catalogue;
 use crate::input::Selection;
@@ -68,6 +68,8 @@ pub struct Args {
     /// Follow symbolic links in folders.
     #[arg(long)]
     follow_links: bool,
+    #[command(flatten)]
+    unpack: UnpackArgs,
     /// Threads [default: one for each processor].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -83,6 +85,7 @@ pub fn run(args: Args) -> Ending {
         formats.set_user(text)?;
     }
     config.formats = formats;
+    config.limits = args.unpack.limits();
     if let Some(jobs) = args.jobs {
         config.jobs = usize::from(jobs);
     }

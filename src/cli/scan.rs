@@ -6,6 +6,7 @@ use super::gate::GateArgs;
 use super::{Ending, output};
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
+use crate::input::budget::{Limits, Size};
 use crate::input::stop::Stop;
 use crate::report::model::{Source, Status};
 use crate::report::{Report, ndjson};
@@ -66,6 +67,8 @@ pub struct Args {
     /// Exit 0 even if something could not be read whole.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_partial: Option<bool>,
+    #[command(flatten)]
+    unpack: UnpackArgs,
     /// What to take for now, to tell what has expired.
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
@@ -81,6 +84,28 @@ pub struct Args {
     /// Show progress on the standard error.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: When,
+}
+
+/// What one input may unpack to.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct UnpackArgs {
+    /// Stop unpacking an input at so many times its size, from 1 GiB on [default: 1000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_ratio: Option<u64>,
+    /// Stop unpacking an input at this size, such as 500M or 2TiB [default: 16TiB].
+    #[arg(long, value_name = "SIZE")]
+    max_unpacked: Option<Size>,
+}
+
+impl UnpackArgs {
+    /// As limits.
+    pub fn limits(self) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            ratio: self.max_ratio.unwrap_or(usual.ratio),
+            size: self.max_unpacked.map_or(usual.size, |s| s.0),
+        }
+    }
 }
 
 /// Which rules a command works with.
@@ -295,6 +320,7 @@ pub fn run(args: Args) -> Ending {
         reveal: (args.reveal > 0).then(Permit::asked_for),
         parties,
         file: settings.file.clone(),
+        limits: args.unpack.limits(),
         stop: stop.clone(),
         exhaustive: false,
     };

@@ -9,7 +9,6 @@ use crate::record::{Field, is_absent};
 use crate::rule::{Category, Compiled};
 use crate::secret::Secret;
 use crate::text::{Base, Coding, Text, shape};
-use crate::url::route;
 use std::borrow::Cow;
 
 impl Detector<'_> {
@@ -264,13 +263,7 @@ impl Detector<'_> {
             via,
             scheme: owner.scheme.as_deref().map(Into::into),
             host: owner.host.as_deref().map(Into::into),
-            route: Some(owner.path)
-                .filter(|_| owner.routed)
-                .and_then(|path| {
-                    let status = place.rec.status.filter(|_| owner.requested);
-                    route::scoped(path, rule.spec.scope, status)
-                })
-                .map(Into::into),
+            route: owner.route(rule.spec.scope, place.rec.status),
             leaked_to: place
                 .receiver
                 .filter(|_| nested && third == Some(true))

@@ -10,8 +10,10 @@ use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
 use crate::url::host::Parties;
+use crate::url::route::{self, Scope};
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -65,6 +67,29 @@ pub(super) struct Owner<'f> {
     pub(super) routed: bool,
     /// Whether the path is the one that was asked for, so that the response's status is about it.
     pub(super) requested: bool,
+    /// Its routes by scope, each made once: many values may stand under one long path.
+    pub(super) routes: Routes,
+}
+
+/// The routes of a path, without and up to its service.
+#[derive(Default)]
+pub(super) struct Routes([OnceCell<Option<Box<str>>>; 2]);
+
+impl Owner<'_> {
+    /// The scoped route.
+    pub(super) fn route(&self, scope: Scope, status: Option<u16>) -> Option<Box<str>> {
+        if !self.routed {
+            return None;
+        }
+        let made = &self.routes.0[usize::from(scope == Scope::Service)];
+        let status = status.filter(|_| self.requested);
+        match scope {
+            Scope::Site => None,
+            _ => made
+                .get_or_init(|| route::scoped(self.path, scope, status).map(Into::into))
+                .clone(),
+        }
+    }
 }
 
 pub(super) struct Via<'f> {
@@ -196,6 +221,7 @@ impl<'r> Detector<'r> {
                         Field::RequestHeader | Field::ResponseHeader | Field::Cookie
                     ),
                 requested: true,
+                routes: Routes::default(),
             };
             let place = Place {
                 rec: record,
@@ -297,6 +323,7 @@ impl<'r> Detector<'r> {
             path: url.path.bytes(),
             routed: true,
             requested: place.field == Field::Url && place.depth == 0,
+            routes: Routes::default(),
         };
         let place = Place {
             owner: &owner,

@@ -1,9 +1,10 @@
 //! Inputs: what the user named becomes sources in a fixed order, and sources become runs of whole lines.
 
+pub mod budget;
 pub mod lines;
 pub mod magic;
 pub mod open;
 pub mod stop;
 pub mod walk;
 
-pub use walk::{Candidate, Found, Selection, discover};
+pub use walk::{ASIDE, Candidate, Found, Selection, discover};

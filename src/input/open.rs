@@ -91,6 +91,17 @@ impl<R: Read> BufRead for Peek<R> {
     }
 }
 
+/// What is wrong with a tar archive. The library's own words hold names of members, which can be anything.
+pub fn tar_problem(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends too early".into(),
+        _ => e.raw_os_error().map_or_else(
+            || "a header is damaged".into(),
+            |code| io::Error::from_raw_os_error(code).to_string(),
+        ),
+    }
+}
+
 /// The input given back.
 type NotCompressed<'r> = Peek<Box<dyn Read + 'r>>;
 

@@ -127,6 +127,10 @@ pub fn discover(paths: &[PathBuf], selection: &Selection, stop: &Stop) -> Found 
             .candidates
             .retain(|c| !std::fs::canonicalize(&c.path).is_ok_and(|real| outputs.contains(&real)));
     }
+    let folders: Vec<PathBuf> = selection.outputs.iter().filter_map(|p| folder(p)).collect();
+    found
+        .candidates
+        .retain(|c| !(is_aside(&c.path) && folder(&c.path).is_some_and(|f| folders.contains(&f))));
     found.candidates.sort();
     found
 }
@@ -192,6 +196,20 @@ fn directory(root: &Path, selection: &Selection, stop: &Stop, found: &mut Found)
             found.passed_over.push(ignored(what));
         }
     }
+}
+
+/// What files are called that a run writes aside, before they have their own name.
+pub const ASIDE: &str = ".plainsight-";
+
+fn is_aside(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.as_encoded_bytes());
+    name.is_some_and(|n| n.starts_with(ASIDE.as_bytes()))
+}
+
+/// The real folder of a file.
+fn folder(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    std::fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
 }
 
 fn skipped(name: String, why: String) -> PassedOver {

@@ -4,7 +4,9 @@
 use super::copy::Copier;
 use super::spool::Spool;
 use super::tally::Trouble;
+use crate::input::open::tar_problem;
 use crate::report::model::Status;
+use crate::report::safe;
 use std::io::{self, Read, Seek, Write};
 
 /// Bytes of a block of a tar archive.
@@ -26,7 +28,7 @@ impl Copier<'_> {
         let entries = match archive.entries() {
             Ok(entries) => entries.raw(true),
             Err(e) => {
-                let text = format!("the tar archive cannot be read: {e}");
+                let text = format!("the tar archive cannot be read: {}", tar_problem(&e));
                 return Ok(self.leave_out(name, Status::Skipped, text));
             }
         };
@@ -36,15 +38,17 @@ impl Copier<'_> {
             let mut entry = match entry {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let text =
-                        format!("the tar archive is broken or cut off: {e}; what stands before was copied");
+                    let text = format!(
+                        "the tar archive is broken or cut off ({}); what stands before was copied",
+                        tar_problem(&e)
+                    );
                     self.problem(name, Status::Partial, text);
                     break;
                 }
             };
             let kind = entry.header().entry_type();
             let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            let member = format!("{name}!{}", safe::label(&inner));
             let mut header = entry.header().clone();
             if kind.is_file() || kind.is_contiguous() {
                 let folder = self.folder;
@@ -124,10 +128,14 @@ impl Copier<'_> {
         let mut archive = match zip::ZipArchive::new(io::BufReader::new(file)) {
             Ok(archive) => archive,
             Err(e) => {
-                let text = format!("the zip archive cannot be read: {e}");
+                let text = format!("the zip archive cannot be read: {}", safe::label(&e.to_string()));
                 return Ok(self.leave_out(name, Status::Skipped, text));
             }
         };
+        if archive.has_duplicate_names() {
+            let text = "several members of the zip archive have one name; unpack it and redact what is in it";
+            return Ok(self.leave_out(name, Status::Skipped, text));
+        }
         let aside = tempfile::tempfile_in(self.folder).map_err(Trouble::Write)?;
         let mut packed = zip::ZipWriter::new(aside);
         packed
@@ -137,13 +145,13 @@ impl Copier<'_> {
             let entry = match archive.by_index(index) {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let text = format!("member {index} cannot be opened: {e}");
+                    let text = format!("member {index} cannot be opened: {}", safe::label(&e.to_string()));
                     self.problem(name, Status::Skipped, text);
                     continue;
                 }
             };
             let inner = String::from_utf8_lossy(entry.name_raw()).into_owned();
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            let member = format!("{name}!{}", safe::label(&inner));
             if entry.is_dir() || entry.is_symlink() {
                 packed
                     .raw_copy_file(entry)
@@ -151,6 +159,7 @@ impl Copier<'_> {
                 continue;
             }
             let options = entry.options();
+            let entry = self.budget.unpacked(entry);
             let folder = self.folder;
             let (mut spool, made) = Spool::of(folder, |w| self.any(&member, Box::new(entry), depth + 1, w))?;
             if made {

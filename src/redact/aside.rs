@@ -93,7 +93,7 @@ impl Copy {
     /// Begins a copy in `folder`.
     pub fn begin(folder: &Path) -> io::Result<Copy> {
         let mut aside = aside();
-        let (file, path) = NamedTempFile::with_prefix_in(".plainsight-", folder)?.into_parts();
+        let (file, path) = NamedTempFile::with_prefix_in(crate::input::ASIDE, folder)?.into_parts();
         aside.insert(path.to_path_buf());
         Ok(Copy {
             file,

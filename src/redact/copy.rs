@@ -8,6 +8,7 @@ use super::search::Searcher;
 use super::spool::Spool;
 use super::tally::{Tally, Trouble};
 use crate::format::sniff::HEAD;
+use crate::input::budget::Budget;
 use crate::input::magic::Magic;
 use crate::input::open::{MAX_NESTING, Peek, decompress};
 use crate::report::model::Status;
@@ -38,6 +39,8 @@ pub struct Copier<'c> {
     live: bool,
     /// Whether what cannot be read whole is copied as far as it can be.
     pub(super) allow_partial: bool,
+    /// What the input may unpack to.
+    pub(super) budget: Budget,
     /// What was replaced.
     pub tally: Tally,
     /// What was not read.
@@ -57,6 +60,7 @@ impl<'c> Copier<'c> {
             folder,
             live,
             allow_partial,
+            budget: Budget::new(tools.config.limits, 0),
             tally: Tally::default(),
             problems: Vec::new(),
         }
@@ -131,7 +135,10 @@ impl<'c> Copier<'c> {
         match input.magic() {
             magic @ (Magic::Gzip | Magic::Zstd | Magic::Bzip2 | Magic::Xz) => {
                 match decompress(magic, input) {
-                    Ok((_, plain)) => self.compressed(magic, name, plain, depth, out),
+                    Ok((_, plain)) => {
+                        let plain = Box::new(self.budget.unpacked(plain));
+                        self.compressed(magic, name, plain, depth, out)
+                    }
                     Err(input) => self.text(name, input, out),
                 }
             }

@@ -31,6 +31,7 @@ pub use summary::{Entry, Summary};
 use crate::detect::prefilter::Prefilter;
 use crate::format::sniff::HEAD;
 use crate::input::Candidate;
+use crate::input::budget::Budget;
 use crate::input::magic::{self, Magic};
 use crate::platform;
 use crate::report::model::Status;
@@ -131,16 +132,19 @@ impl Run<'_> {
         if input.path.as_os_str() == "-" {
             if self.target.copy.is_none() {
                 let mut out = io::stdout().lock();
-                return copier.any("-", Box::new(io::stdin()), 0, &mut out);
+                let input = copier.budget.packed(io::stdin());
+                return copier.any("-", Box::new(input), 0, &mut out);
             }
             let mut copy = next().map_err(Trouble::Write)?;
             let made = self.packed(copier, &mut copy, |copier, out| {
-                copier.any("-", Box::new(io::stdin()), 0, out)
+                let input = copier.budget.packed(io::stdin());
+                copier.any("-", Box::new(input), 0, out)
             })?;
             return self.put(copier, copy, made, None);
         }
         let opened = platform::open_shared(&input.path).and_then(|f| f.metadata().map(|m| (f, m)));
         let (mut file, meta) = opened.map_err(Trouble::Read)?;
+        copier.budget = Budget::new(self.tools.config.limits, meta.len());
         let mut head = Vec::new();
         if meta.is_file() {
             let positioned = pass::Positioned {

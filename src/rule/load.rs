@@ -111,7 +111,7 @@ fn load_file(file: &Path) -> Result<OwnRules, LoadError> {
     let text = std::fs::read_to_string(file).map_err(read)?;
     let parsed: RulesFile = toml::from_str(&text).map_err(|e| LoadError::Parse {
         path: shown,
-        message: e.to_string(),
+        message: crate::text::nearest::toml_error(&e, &text),
     })?;
     let family = file
         .file_stem()

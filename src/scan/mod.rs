@@ -4,6 +4,7 @@
 mod client;
 mod document;
 pub mod events;
+pub(crate) mod guard;
 mod pieces;
 mod plain;
 mod schedule;
@@ -16,6 +17,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::finding::Aggregate;
 use crate::format::{Catalogue, FormatError};
 use crate::gate::{Policy, Threshold};
+use crate::input::budget::Limits;
 use crate::input::stop::{Stop, Why};
 use crate::input::{self, Selection};
 use crate::report::model::{Diagnostic, Level, Source};
@@ -65,6 +67,8 @@ pub struct Config {
     pub parties: Parties,
     /// The configuration file that was read, as it may be shown.
     pub file: Option<String>,
+    /// What one input may unpack to.
+    pub limits: Limits,
     /// Ends the scan early where it is asked to.
     pub stop: Stop,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
@@ -104,6 +108,7 @@ impl Config {
             reveal: None,
             parties: Parties::default(),
             file: None,
+            limits: Limits::default(),
             stop: Stop::default(),
             exhaustive: false,
         })

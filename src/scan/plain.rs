@@ -1,10 +1,10 @@
 //! Plain files: cut into chunks at lines, which any thread reads by positioned reads.
 
-use super::diagnostic;
 use super::events::Unit;
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
+use super::{diagnostic, guard};
 use crate::format::{LineReader, w3c};
 use crate::input::lines::{Run, Runs};
 use crate::input::stop::Stop;
@@ -120,6 +120,7 @@ impl<'c> Shared<'c, '_> {
             start > 0,
         );
         let mut reached = start;
+        let mut whole = true;
         let result = runs.drive(
             |buf, at| {
                 self.config.stop.check()?;
@@ -129,12 +130,15 @@ impl<'c> Shared<'c, '_> {
                 Ok(n)
             },
             |run| {
-                worker.run(&run, &place, &mut state, &mut counts);
+                whole &= guard::run(worker, &run, &place, &mut state, &mut counts);
                 true
             },
         );
-        worker.flush(&place, &mut state, &mut counts);
+        whole &= guard::guarded(|| worker.flush(&place, &mut state, &mut counts)).is_some();
         *buffer = runs.into_buffer();
+        if !whole {
+            member.fail(Status::Partial, guard::BROKEN.into());
+        }
         if let Err(e) = result {
             member.fail(
                 Status::Partial,

@@ -13,6 +13,7 @@ use crate::detect::prefilter::Prefilter;
 use crate::finding::{Aggregate, Position};
 use crate::format::sniff::HEAD;
 use crate::format::{document, history};
+use crate::input::budget::Budget;
 use crate::input::magic::Magic;
 use crate::input::stop::Live;
 use crate::input::{Candidate, Found};
@@ -238,6 +239,7 @@ impl<'c> Shared<'c, '_> {
             shared: self,
             order: n,
             units: 0,
+            budget: Budget::new(self.config.limits, 0),
             named: candidate.named,
             worker,
             buffer,
@@ -260,8 +262,11 @@ impl<'c> Shared<'c, '_> {
             None
         };
         if let Some(live) = live {
+            let live = live.map(|l| stream.budget.packed(l));
             match live {
-                Ok(live) => stream.any(&candidate.name, Box::new(live), &[], 0),
+                Ok(live) => stream.guarded(&candidate.name, |s| {
+                    s.any(&candidate.name, Box::new(live), &[], 0)
+                }),
                 Err(e) => stream.unread(
                     &candidate.name,
                     Status::Skipped,
@@ -284,6 +289,7 @@ impl<'c> Shared<'c, '_> {
                 return self.finish(n, units);
             }
         };
+        stream.budget = Budget::new(self.config.limits, meta.len());
         let mut head = vec![0; if meta.len() > 0 { HEAD } else { 0 }];
         let got = read_full(&file, &mut head);
         head.truncate(got.as_ref().copied().unwrap_or(0));
@@ -295,7 +301,9 @@ impl<'c> Shared<'c, '_> {
             let note = diagnostic(Level::Warning, &candidate.name, text);
             lock(&self.results).diagnostics.push(note);
         } else if lost && head.contains(&0) {
-            stream.database(&candidate.name, &candidate.path, meta.len(), &[]);
+            stream.guarded(&candidate.name, |s| {
+                s.database(&candidate.name, &candidate.path, meta.len(), &[])
+            });
             let units = stream.units;
             return self.finish(n, units);
         }
@@ -304,11 +312,11 @@ impl<'c> Shared<'c, '_> {
         if got.is_ok() && plain && meta.is_file() && meta.len() > 0 {
             return self.plain(n, file, meta.len(), &head, worker, buffer);
         }
-        match (magic, &got) {
-            (Magic::Zip, Ok(_)) => stream.zip(&candidate.name, file, &[], 0),
-            (Magic::Sqlite, Ok(_)) => stream.database(&candidate.name, &candidate.path, meta.len(), &[]),
-            _ => stream.any(&candidate.name, Box::new(file), &[], 0),
-        }
+        stream.guarded(&candidate.name, |s| match (magic, &got) {
+            (Magic::Zip, Ok(_)) => s.zip(&candidate.name, file, &[], 0),
+            (Magic::Sqlite, Ok(_)) => s.database(&candidate.name, &candidate.path, meta.len(), &[]),
+            _ => s.any(&candidate.name, Box::new(file), &[], 0),
+        });
         let units = stream.units;
         self.finish(n, units);
     }

@@ -2,16 +2,19 @@
 //! one thread decompresses another may scan.
 
 use super::events::Unit;
+use super::guard;
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::worker::{Counts, Place, Reading, Worker};
 use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
+use crate::input::budget::Budget;
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::Magic;
-use crate::input::open::{MAX_NESTING, Offsets, Peek, SharedOffsets, Utf16, decompress};
+use crate::input::open::{MAX_NESTING, Offsets, Peek, SharedOffsets, Utf16, decompress, tar_problem};
 use crate::input::stop::Watched;
 use crate::report::model::{Source, Status};
+use crate::report::safe;
 use crate::text::{Base, Text, json};
 use std::fs::File;
 use std::io::{self, Read};
@@ -48,15 +51,13 @@ impl<'c> Shared<'c, '_> {
         };
         let mut state = Reading::new(LineReader::new(&self.config.formats, false));
         let mut counts = Counts::default();
-        worker.run(
-            &Run::Lines {
-                offset,
-                bytes: &bytes,
-            },
-            &place,
-            &mut state,
-            &mut counts,
-        );
+        let run = Run::Lines {
+            offset,
+            bytes: &bytes,
+        };
+        if !guard::run(worker, &run, &place, &mut state, &mut counts) {
+            member.fail(Status::Partial, guard::BROKEN.into());
+        }
         self.progress
             .exposures
             .fetch_add(counts.exposures, Ordering::Relaxed);
@@ -75,6 +76,8 @@ pub(super) struct Stream<'s, 'o, 'w, 'c> {
     pub(super) shared: &'s Shared<'c, 'o>,
     pub(super) order: usize,
     pub(super) units: u32,
+    /// What the input may unpack to.
+    pub(super) budget: Budget,
     pub(super) named: bool,
     pub(super) worker: &'w mut Worker<'c>,
     pub(super) buffer: &'w mut Vec<u8>,
@@ -98,6 +101,13 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         self.finished(source);
     }
 
+    /// Reads with `read`; where that breaks, it is said of the source.
+    pub(super) fn guarded(&mut self, name: &str, read: impl FnOnce(&mut Self)) {
+        if guard::guarded(|| read(self)).is_none() {
+            self.unread(name, Status::Partial, guard::BROKEN);
+        }
+    }
+
     /// Whatever the bytes are: compressed, an archive, text.
     pub(super) fn any<'r>(
         &mut self,
@@ -119,6 +129,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             magic @ (Magic::Gzip | Magic::Zstd | Magic::Bzip2 | Magic::Xz) => {
                 if let Ok((word, plain)) = decompress(magic, input) {
                     let all = [compression, &[word]].concat();
+                    let plain = Box::new(self.budget.unpacked(plain));
                     self.any(name, plain, &all, depth + 1);
                 }
             }
@@ -143,7 +154,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 return self.unread(
                     name,
                     Status::Skipped,
-                    &format!("the tar archive cannot be read: {e}"),
+                    &format!("the tar archive cannot be read: {}", tar_problem(&e)),
                 );
             }
         };
@@ -151,17 +162,32 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let text =
-                        format!("the tar archive is broken or cut off: {e}; what stands before was scanned");
+                    let ended = self.shared.config.stop.asked().map(|why| why.text().to_string());
+                    let text = match ended.or_else(|| self.budget.exceeded()) {
+                        Some(why) => {
+                            format!("was not read to its end ({why}); what stands before was scanned")
+                        }
+                        None => format!(
+                            "the tar archive is broken or cut off ({}); what stands before was scanned",
+                            tar_problem(&e)
+                        ),
+                    };
                     return self.unread(name, Status::Partial, &text);
                 }
             };
-            if !entry.header().entry_type().is_file() {
-                continue;
-            }
+            let kind = entry.header().entry_type();
             let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
-            self.any(&member, Box::new(entry), &all, depth + 1);
+            let member = format!("{name}!{}", safe::label(&inner));
+            if kind.is_file() || kind.is_contiguous() {
+                self.any(&member, Box::new(entry), &all, depth + 1);
+            } else if kind.is_gnu_sparse() {
+                // Holes cost the archive nothing.
+                let entry = self.budget.unpacked(entry);
+                self.any(&member, Box::new(entry), &all, depth + 1);
+            } else if entry.size() > 0 && !(kind.is_dir() || kind.is_symlink() || kind.is_hard_link()) {
+                let why = "is a tar entry of a kind that is not known; unpack it and scan what comes of it";
+                self.unread(&member, Status::Skipped, why);
+            }
         }
     }
 
@@ -196,25 +222,36 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 return self.unread(
                     name,
                     Status::Skipped,
-                    &format!("the zip archive cannot be read: {e}"),
+                    &format!("the zip archive cannot be read: {}", safe::label(&e.to_string())),
                 );
             }
         };
         let mut order: Vec<(String, usize)> = (0..archive.len())
-            .filter_map(|i| {
-                archive
-                    .by_index_raw(i)
-                    .ok()
-                    .filter(|f| !f.is_dir())
-                    .map(|f| (String::from_utf8_lossy(f.name_raw()).into_owned(), i))
+            .filter_map(|i| match archive.by_index_raw(i) {
+                Ok(f) if f.is_dir() => None,
+                Ok(f) => Some((String::from_utf8_lossy(f.name_raw()).into_owned(), i)),
+                // What is wrong with it is said where it is opened.
+                Err(_) => Some((format!("member {i}"), i)),
             })
             .collect();
         order.sort();
+        if archive.has_duplicate_names() {
+            let why = "several members of the zip archive have one name, and the last of them alone was read; unpack it and \
+                       scan what is in it";
+            self.unread(name, Status::Partial, why);
+        }
         for (inner, index) in order {
-            let member = format!("{name}!{}", crate::report::safe::label(&inner));
+            let member = format!("{name}!{}", safe::label(&inner));
             match archive.by_index(index) {
-                Ok(entry) => self.any(&member, Box::new(entry), &all, depth + 1),
-                Err(e) => self.unread(&member, Status::Skipped, &format!("cannot be opened: {e}")),
+                Ok(entry) => {
+                    let entry = self.budget.unpacked(entry);
+                    self.any(&member, Box::new(entry), &all, depth + 1);
+                }
+                Err(e) => self.unread(
+                    &member,
+                    Status::Skipped,
+                    &format!("cannot be opened: {}", safe::label(&e.to_string())),
+                ),
             }
         }
     }
@@ -333,7 +370,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                     ..member.place.clone()
                 };
                 let mut counts = Counts::default();
-                self.worker.run(&run, &place, &mut state, &mut counts);
+                if !guard::run(self.worker, &run, &place, &mut state, &mut counts) {
+                    member.fail(Status::Partial, guard::BROKEN.into());
+                }
                 let bytes = match &run {
                     Run::Lines { bytes, .. } => bytes.len(),
                     Run::Window {
@@ -359,7 +398,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             ..member.place.clone()
         };
         let mut counts = Counts::default();
-        self.worker.flush(&place, &mut state, &mut counts);
+        if guard::guarded(|| self.worker.flush(&place, &mut state, &mut counts)).is_none() {
+            member.fail(Status::Partial, guard::BROKEN.into());
+        }
         shared
             .progress
             .exposures
@@ -368,7 +409,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         shared.submit(self.order, self.units, self.worker.take_unit(0));
         self.units += 1;
         if let Err(e) = result {
-            let how = if shared.config.stop.asked().is_some() {
+            let how = if shared.config.stop.asked().is_some() || self.budget.exceeded().is_some() {
                 "was not read to its end"
             } else if compression.is_empty() {
                 "could not be read to its end"

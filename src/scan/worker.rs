@@ -440,6 +440,8 @@ impl<'c> Worker<'c> {
         place: &Place,
         counts: &mut Counts,
     ) {
+        #[cfg(debug_assertions)]
+        super::guard::trip(whole.bytes());
         let mut exposures = std::mem::take(&mut self.exposures);
         let mut masks = std::mem::take(&mut self.masks);
         exposures.clear();

@@ -1,4 +1,22 @@
-//! The right word for a mistyped one.
+//! The right word for a mistyped one, and what is wrong with a text that was.
+
+use crate::report::safe;
+
+/// What a TOML parser says of `text`: where, and what, without the line itself, which can be long, or not TOML at all.
+pub fn toml_error(e: &toml::de::Error, text: &str) -> String {
+    let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let message: String = e.message().chars().take(MESSAGE).collect();
+    format!(
+        "line {line}, column {column}: {}{}",
+        safe::label(&message),
+        hint_of(e.message())
+    )
+}
+
+/// Characters of a parser's message that are told.
+const MESSAGE: usize = 2000;
 
 /// ` (did you mean …?)` for the name nearest to `word`, where one is near.
 pub fn hint<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> String {

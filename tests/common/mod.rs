@@ -8,9 +8,14 @@ use std::process::{Command, Output};
 /// The clock of all runs.
 pub const NOW: &str = "2026-11-21T00:00:00Z";
 
+/// The program, or another build of it that `PLAINSIGHT` names, such as one for release.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("PLAINSIGHT").unwrap_or(env!("CARGO_BIN_EXE_plainsight").into())
+}
+
 /// The program, to be run in `dir`.
 pub fn command(dir: &Path) -> Command {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_plainsight"));
+    let mut c = Command::new(program());
     c.current_dir(dir).env_remove("NO_COLOR");
     c
 }

@@ -1,0 +1,4 @@
+#![no_main]
+#[path = "../../tests/bodies/mod.rs"]
+mod bodies;
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::run("archive", data));
