@@ -261,10 +261,10 @@ pub struct RuleSet {
     pub shapes: Vec<u16>,
     /// Rules with an expression over paths.
     pub paths: Vec<u16>,
-    literals: Vec<Box<[u8]>>,
-    literal_of: Vec<u16>,
+    patterns: Vec<Box<[u8]>>,
+    pattern_of: Vec<u16>,
     /// The literals of rules that are looked for.
-    sought: Vec<Box<[u8]>>,
+    literals: Vec<Box<[u8]>>,
     searcher: OnceLock<Option<AhoCorasick>>,
     digest: String,
 }
@@ -300,9 +300,9 @@ impl RuleSet {
             names: HashMap::new(),
             shapes: Vec::new(),
             paths: Vec::new(),
+            patterns: Vec::new(),
+            pattern_of: Vec::new(),
             literals: Vec::new(),
-            literal_of: Vec::new(),
-            sought: Vec::new(),
             searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
@@ -351,8 +351,8 @@ impl RuleSet {
                 variants.dedup();
             }
             for v in variants {
-                self.literals.push(v.into_bytes().into());
-                self.literal_of.push(bit as u16);
+                self.patterns.push(v.into_bytes().into());
+                self.pattern_of.push(bit as u16);
             }
         }
         self.seek();
@@ -364,13 +364,13 @@ impl RuleSet {
         let mut wanted = KeywordSet::default();
         let rules = self.rules.iter().filter(|r| r.is_sought());
         rules.for_each(|r| wanted.extend(&r.keywords));
-        let all = self.literals.iter().zip(&self.literal_of);
+        let all = self.patterns.iter().zip(&self.pattern_of);
         let sought = all.filter(|(_, bit)| {
             let mut one = KeywordSet::default();
             one.insert(usize::from(**bit));
             one.meets(&wanted)
         });
-        self.sought = sought.map(|(l, _)| l.clone()).collect();
+        self.literals = sought.map(|(l, _)| l.clone()).collect();
     }
 
     /// Rules for a folded name.
@@ -390,7 +390,7 @@ impl RuleSet {
 
     /// All literals that are looked for, in both cases in which they count.
     pub fn literals(&self) -> &[Box<[u8]>] {
-        &self.sought
+        &self.literals
     }
 
     /// Which literals stand in `text`.
@@ -399,12 +399,12 @@ impl RuleSet {
         let searcher = self.searcher.get_or_init(|| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
-                .build(&self.literals)
+                .build(&self.patterns)
                 .ok()
         });
         if let Some(searcher) = searcher {
             for m in searcher.find_overlapping_iter(text) {
-                set.insert(usize::from(self.literal_of[m.pattern().as_usize()]));
+                set.insert(usize::from(self.pattern_of[m.pattern().as_usize()]));
             }
         }
         set
