@@ -1,5 +1,7 @@
 //! Signs of abuse, from logs: each kind is seen where it is, and not seen in what looks like it.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
+
 mod common;
 
 use common::{Dir, NOW};

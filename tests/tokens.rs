@@ -1,6 +1,8 @@
 //! How many published formats of tokens are found in the places where traffic carries them. The list is
 //! `tests/tokens/published.txt`; values are made here, so that none stands in the repository.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
+
 mod common;
 
 use common::{Dir, line};

@@ -119,7 +119,10 @@ mod tests {
         <saml:AudienceRestriction><saml:Audience>https://sp.example.com/SAML2</saml:Audience></saml:AudienceRestriction>
         </saml:Conditions></saml:Assertion></samlp:Response>"#;
 
-    fn told(value: &[u8]) -> Option<(Option<String>, Vec<(&'static str, String)>)> {
+    /// The end, and kinds and values of what is told.
+    type Told = (Option<String>, Vec<(&'static str, String)>);
+
+    fn told(value: &[u8]) -> Option<Told> {
         let clock = Clock {
             now: Instant(0),
             zone: jiff::tz::TimeZone::UTC,

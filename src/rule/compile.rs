@@ -290,10 +290,10 @@ pub struct RuleSet {
     pub shapes: Vec<u16>,
     /// Rules with an expression over paths.
     pub paths: Vec<u16>,
-    literals: Vec<Box<[u8]>>,
-    literal_of: Vec<u16>,
+    patterns: Vec<Box<[u8]>>,
+    pattern_of: Vec<u16>,
     /// The literals of rules that are looked for.
-    sought: Vec<Box<[u8]>>,
+    literals: Vec<Box<[u8]>>,
     searcher: OnceLock<Packed>,
     digest: String,
 }
@@ -308,7 +308,7 @@ impl Visit for Keywords<'_> {
     fn equals(&mut self, _: usize, _: usize) {}
     fn syntax(&mut self, _: usize, _: usize) {}
     fn literal(&mut self, _: usize, _: usize, literal: usize) {
-        self.set.insert(usize::from(self.rules.literal_of[literal]));
+        self.set.insert(usize::from(self.rules.pattern_of[literal]));
     }
 }
 
@@ -343,9 +343,9 @@ impl RuleSet {
             names: HashMap::default(),
             shapes: Vec::new(),
             paths: Vec::new(),
+            patterns: Vec::new(),
+            pattern_of: Vec::new(),
             literals: Vec::new(),
-            literal_of: Vec::new(),
-            sought: Vec::new(),
             searcher: OnceLock::new(),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
@@ -394,8 +394,8 @@ impl RuleSet {
                 variants.dedup();
             }
             for v in variants {
-                self.literals.push(v.into_bytes().into());
-                self.literal_of.push(bit as u16);
+                self.patterns.push(v.into_bytes().into());
+                self.pattern_of.push(bit as u16);
             }
         }
         self.seek();
@@ -407,13 +407,13 @@ impl RuleSet {
         let mut wanted = KeywordSet::default();
         let rules = self.rules.iter().filter(|r| r.is_sought());
         rules.for_each(|r| wanted.extend(&r.keywords));
-        let all = self.literals.iter().zip(&self.literal_of);
+        let all = self.patterns.iter().zip(&self.pattern_of);
         let sought = all.filter(|(_, bit)| {
             let mut one = KeywordSet::default();
             one.insert(usize::from(**bit));
             one.meets(&wanted)
         });
-        self.sought = sought.map(|(l, _)| l.clone()).collect();
+        self.literals = sought.map(|(l, _)| l.clone()).collect();
     }
 
     /// Rules for a folded name.
@@ -434,13 +434,13 @@ impl RuleSet {
     /// All literals that are looked for, in the cases in which they count: as they stand, lower, upper, and with
     /// a capital first.
     pub fn literals(&self) -> &[Box<[u8]>] {
-        &self.sought
+        &self.literals
     }
 
     /// Which literals stand in `text`.
     pub fn keywords_in(&self, text: &[u8]) -> KeywordSet {
-        let literals = || self.literals.iter().map(|l| &**l).collect::<Vec<_>>();
-        let searcher = self.searcher.get_or_init(|| Packed::new(&[], &literals()));
+        let patterns = || self.patterns.iter().map(|l| &**l).collect::<Vec<_>>();
+        let searcher = self.searcher.get_or_init(|| Packed::new(&[], &patterns()));
         let mut found = Keywords {
             rules: self,
             set: KeywordSet::default(),

@@ -158,7 +158,7 @@ pub(super) fn is_login(record: &Record) -> bool {
     path.is_some_and(|path| {
         let path = path[..path.len().min(512)].to_ascii_lowercase();
         let word = |w: &&str| memchr::memmem::find(&path, w.as_bytes()).is_some();
-        LOGIN.iter().any(|w| word(&w)) && memchr::memmem::find(&path, b"logout").is_none()
+        LOGIN.iter().any(word) && memchr::memmem::find(&path, b"logout").is_none()
     })
 }
 
