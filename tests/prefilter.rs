@@ -72,6 +72,29 @@ fn on_the_examples_of_all_rules() {
 }
 
 #[test]
+fn on_urls_nested_to_any_depth() {
+    let encode = |url: &str| -> String {
+        let bytes = url.bytes().map(|b| match b {
+            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        });
+        bytes.collect()
+    };
+    for name in ["password", "user[password]", "%70assword"] {
+        let mut url = format!("/z?{name}=Zq81kfUwe_1");
+        for depth in 0..9 {
+            let line = format!("192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] \"GET {url} HTTP/1.1\" 200 5\n");
+            let found = same(line.as_bytes()).unwrap();
+            assert_eq!(found, usize::from(depth <= 5), "{name} {depth}");
+            url = match depth {
+                0 => format!("/a?u={}", encode(&url)),
+                n => format!("/a?u={}", encode(&format!("https://h{n}.example.org{url}"))),
+            };
+        }
+    }
+}
+
+#[test]
 fn on_the_fixtures() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats");
     for folder in std::fs::read_dir(root).unwrap() {

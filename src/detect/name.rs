@@ -6,6 +6,10 @@ use std::borrow::Cow;
 /// Longest name that is looked up, in bytes.
 pub const MAX_NAME: usize = 64;
 
+/// How often percent-encoding is undone, at most: three times where the name stands, and once for each URL around it,
+/// which the prefilter has not taken apart.
+const ROUNDS: usize = 8;
+
 /// Whether a byte can be part of a name.
 pub fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
@@ -20,13 +24,13 @@ pub struct Name {
     pub folded: String,
 }
 
-/// The name in `raw`: percent-encoding undone up to three times, `user[password]` is `password`, what stands
+/// The name in `raw`: percent-encoding undone however often it was done, `user[password]` is `password`, what stands
 /// before the last byte that no name has is left out (`amp;token`, `x?token`). Empty where there is none.
 pub fn fold(raw: &[u8]) -> Name {
     // A name that is longer than this even when all of it is encoded twice is none that a rule has.
     let raw = &raw[raw.len().saturating_sub(MAX_NAME * 10)..];
     let mut bytes = Cow::Borrowed(raw);
-    for _ in 0..3 {
+    for _ in 0..ROUNDS {
         if !bytes.contains(&b'%') {
             break;
         }
@@ -72,6 +76,7 @@ mod tests {
             ("amp;token", "token"),
             ("1?token", "token"),
             ("%2570assword", "password"),
+            ("h0.org%2525252F%2525253Fpassword", "password"),
             ("", ""),
             ("]", ""),
         ] {

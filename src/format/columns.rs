@@ -365,9 +365,13 @@ impl<'a> Builder<'a> {
             }
         }
         if let Some(date) = self.date {
-            let day_and_time = r
-                .time
-                .map(|(time, _)| (date.to_end_of(time).filter(|t| !t.bytes().contains(&b'"')), time));
+            let day_and_time = r.time.map(|(time, _)| {
+                (
+                    date.to_end_of(time)
+                        .filter(|t| t.len() == date.len() + 1 + time.len()),
+                    time,
+                )
+            });
             match day_and_time {
                 // Side by side they are one time; apart (JSON) they have to be put together.
                 Some((Some(both), _)) => r.time = Some((both, TimeForm::Iso)),

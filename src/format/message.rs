@@ -199,6 +199,9 @@ pub fn http_message(line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> 
         .take(16)
         .take_while(|b| b.is_ascii_uppercase())
         .count();
+    if is_boundary(bytes) {
+        return true;
+    }
     let mut builder = Builder::default();
     if version.is_some() && method >= 3 && bytes.get(method) == Some(&b' ') {
         builder.add(&Column::Request, line);
@@ -221,6 +224,14 @@ pub fn http_message(line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> 
     builder.add(&column, line.from(colon + 2).trim());
     visit(&builder.finish(format));
     true
+}
+
+/// Whether it begins a part of an entry in ModSecurity's audit log: `--5f2a8c01-B--`.
+fn is_boundary(line: &[u8]) -> bool {
+    let Some([id @ .., b'-', part]) = line.strip_prefix(b"--").and_then(|l| l.strip_suffix(b"--")) else {
+        return false;
+    };
+    part.is_ascii_uppercase() && (4..=32).contains(&id.len()) && id.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Literals that make lines of these formats worth reading: a header's value stands without its name otherwise.

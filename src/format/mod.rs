@@ -78,6 +78,9 @@ impl<'c> LineReader<'c> {
         } else {
             line
         };
+        // Where a log was cut to nothing under its writer, a hole stands before the next line.
+        let hole = line.bytes().iter().take_while(|b| **b == 0).count();
+        let line = line.from(hole);
         if line.bytes().iter().all(u8::is_ascii_whitespace) {
             return None;
         }

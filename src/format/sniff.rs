@@ -43,7 +43,11 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
         if cut && !counts.is_empty() {
             break;
         }
-        in_order |= line.bytes().starts_with(wrapper::DOCKER) || wrapper::cri(line.bytes()).is_some();
+        let piece = wrapper::cri(line.bytes());
+        in_order |= piece.is_some() || line.bytes().starts_with(wrapper::DOCKER);
+        if piece.is_some_and(|p| p.partial) {
+            continue;
+        }
         if let Some(found) = reader.read(line, &mut |_| {}) {
             *counts.entry((found.format, found.wrapper)).or_default() += 1;
         }
@@ -57,6 +61,11 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
     };
     let best = counts
         .into_iter()
+        .map(|(found, count)| match catalogue.get(found.0).spec.kind {
+            // Of the lines of a message few are told apart from text.
+            Kind::HttpMessage => (found, count * 4),
+            _ => (found, count),
+        })
         .max_by_key(|&((n, wrapper), count)| (!plain(n), count, std::cmp::Reverse((n, wrapper))));
     let format = best.map(|((format, wrapper), _)| LineFormat { format, wrapper });
     Sniffed {
