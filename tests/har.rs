@@ -61,6 +61,128 @@ fn wrapped_and_sparse_captures_are_read() {
     }
 }
 
+/// Every place of a capture that can carry a credential, and the field that it is told as.
+#[test]
+fn every_carrier_is_read() {
+    let plain = "https://h.example/a";
+    let json = format!(r#"{{"access_token":"{TOKEN}"}}"#);
+    let nested = json!({"data": json}).to_string();
+    let soap = format!(
+        "<soap:Envelope><wsse:UsernameToken><wsse:Username>jo</wsse:Username><wsse:Password Type=\"x#PasswordText\">{TOKEN}</wsse:Password></wsse:UsernameToken></soap:Envelope>"
+    );
+    let multipart =
+        format!("--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n{TOKEN}\r\n--b--\r\n");
+    let url = format!("{plain}?token={TOKEN}");
+    let request = |more: Value| {
+        let mut all = json!({"method": "POST", "url": plain});
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        json!({"request": all, "response": {"status": 200}})
+    };
+    let response = |more: Value| json!({"request": {"method": "GET", "url": plain}, "response": more});
+    let post = |kind: &str, text: &str| request(json!({"postData": {"mimeType": kind, "text": text}}));
+    let content = |text: &str| {
+        response(json!({"status": 200, "content": {"mimeType": "application/json", "text": text}}))
+    };
+    for (entry, field) in [
+        (entry(&url), "url"),
+        (
+            request(json!({"queryString": [{"name": "token", "value": TOKEN}]})),
+            "url",
+        ),
+        (
+            request(json!({"headers": [{"name": "authorization", "value": format!("Bearer {TOKEN}")}]})),
+            "request-header",
+        ),
+        (
+            request(
+                json!({"headers": [{"name": "X-Esri-Authorization", "value": format!("Bearer {TOKEN}")}]}),
+            ),
+            "request-header",
+        ),
+        (
+            request(json!({"headers": [{"name": "Referer", "value": url}]})),
+            "referer",
+        ),
+        (
+            request(json!({"headers": [{"name": "Cookie", "value": format!("a=b; agwtoken={TOKEN}")}]})),
+            "cookie",
+        ),
+        (
+            request(json!({"cookies": [{"name": "agwtoken", "value": TOKEN}]})),
+            "cookie",
+        ),
+        (
+            request(json!({"postData": {"params": [{"name": "client_secret", "value": TOKEN}]}})),
+            "request-body",
+        ),
+        (
+            post(
+                "application/x-www-form-urlencoded",
+                &format!("a=1&client_secret={TOKEN}"),
+            ),
+            "request-body",
+        ),
+        (post("application/json", &json), "request-body"),
+        (
+            post("multipart/form-data; boundary=b", &multipart),
+            "request-body",
+        ),
+        (post("text/xml", &soap), "request-body"),
+        (response(json!({"status": 302, "redirectURL": url})), "location"),
+        (
+            response(json!({"status": 302, "headers": [{"name": "Location", "value": url}]})),
+            "location",
+        ),
+        (
+            response(
+                json!({"status": 200, "headers": [{"name": "Set-Cookie", "value": format!("agwtoken={TOKEN}; Path=/")}]}),
+            ),
+            "response-header",
+        ),
+        (
+            response(json!({"status": 200, "cookies": [{"name": "agwtoken", "value": TOKEN}]})),
+            "response-header",
+        ),
+        (content(&json), "response-body"),
+        (content(&nested), "response-body"),
+        (
+            response(
+                json!({"status": 200, "content": {"encoding": "base64", "text": data_encoding::BASE64.encode(json.as_bytes())}}),
+            ),
+            "response-body",
+        ),
+        (
+            json!({"request": {"url": plain}, "_webSocketMessages": [{"type": "send", "data": json}]}),
+            "request-body",
+        ),
+        (
+            json!({"request": {"url": plain}, "_webSocketMessages": [{"type": "receive", "data": json}]}),
+            "response-body",
+        ),
+        (
+            json!({"request": {"url": plain}, "_initiator": {"stack": {"callFrames": [{"url": url}]}}}),
+            "text",
+        ),
+        (
+            json!({"request": {"url": plain}, "comment": format!("see {url}")}),
+            "text",
+        ),
+    ] {
+        let (found, ..) = scanned(json!({"log": {"entries": [entry]}}).to_string().as_bytes());
+        let fields: Vec<&Value> = found.iter().map(|e| &e["field"]).collect();
+        assert_eq!(fields, [field], "{entry}");
+        assert_eq!(
+            (found[0]["length"].as_u64(), &found[0]["surface"]),
+            (Some(32), &json!("har")),
+            "{entry}"
+        );
+    }
+    let page = json!({"log": {"pages": [{"title": url}], "entries": []}});
+    assert_eq!(scanned(page.to_string().as_bytes()).0[0]["field"], "title");
+}
+
 #[test]
 fn utf16_documents_are_read_as_what_they_are() {
     let url = format!("https://h.example/a?access_token={TOKEN}");

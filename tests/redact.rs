@@ -495,21 +495,39 @@ fn a_stream_is_rewritten_line_by_line() {
 
 /// A line in which every credential that is dropped makes the next one whole.
 fn nested(levels: usize) -> String {
-    let mut text = String::new();
-    for _ in 0..levels {
-        let filled = plainsight::rule::example::fill("{alnum:11} {alnum:11}_{alnum:59}");
-        let (first, rest) = filled.split_once(' ').unwrap();
-        text = format!("github_pat_{first}{text}{rest}");
-    }
+    let value = plainsight::rule::example::fill("{lower:22}");
+    let text = (0..levels).fold(String::new(), |inner, _| {
+        format!("~~zz{}{inner}{}!!", &value[..11], &value[11..])
+    });
     format!("note {text} end\n")
 }
+
+/// A rule of the user's for them.
+const SEALED: &str = r#"
+[[rule]]
+id = "sealed"
+title = "Sealed note"
+category = "token"
+severity = "high"
+confidence = "firm"
+shape = { regex = '~~zz[0-9a-z]{22}!!', loose = true }
+keywords = ["~~zz"]
+why = "Whoever reads it can open it."
+advice = ["move-to-header"]
+references = ["CWE-532"]
+since = "1"
+examples = ["note ~~zz{lower:22}!!", "again ~~zz{lower:22}!! and on"]
+counter_examples = ["note ~~zz{lower:12}!!", "note ~~{lower:22}!!"]
+"#;
 
 #[test]
 fn what_cannot_be_proved_is_withheld() {
     let d = Dir::new();
+    let rules = d.file("rules/own.toml", SEALED);
+    let rules = Path::new(&rules).parent().unwrap().to_str().unwrap();
     let (stubborn, shallow) = (nested(12), nested(3));
     let log = format!("first\n{shallow}{stubborn}last\n");
-    let mut child = command(&["--style", "drop", "-"])
+    let mut child = command(&["--rules", rules, "--style", "drop", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -523,7 +541,7 @@ fn what_cannot_be_proved_is_withheld() {
     );
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
-    assert_eq!((lines[0], lines[1], lines[3]), ("first", "note  end", "last"));
+    assert_eq!((lines[0], lines[1], lines[3]), ("first", "note - end", "last"));
     assert!(
         lines[2].starts_with("PLAINSIGHT-") && lines[2].len() == 27,
         "{text}"
@@ -532,7 +550,7 @@ fn what_cannot_be_proved_is_withheld() {
     assert_eq!(out.status.code(), Some(2));
     // A file has no copy.
     let file = d.file("a.log", &log);
-    let err = bad(&["--style", "drop", &file, "-o", &d.name("b.log")]);
+    let err = bad(&["--rules", rules, "--style", "drop", &file, "-o", &d.name("b.log")]);
     assert!(err.contains("line 3 still holds a credential"), "{err}");
     assert!(!d.path("b.log").exists());
 }
@@ -651,7 +669,7 @@ fn what_cannot_be_read_whole_has_no_copy() {
     let db = d.file("History", b"SQLite format 3\0 and so on");
     let text = bad(&[&db, "-o", &d.name("db.out")]);
     assert!(
-        text.contains("not rewritten") && text.contains("delete the rows"),
+        text.contains("is no SQLite database") && text.contains("redact that"),
         "{text}"
     );
     assert_eq!(

@@ -174,7 +174,7 @@ fn databases_are_exported_without_their_credentials() {
         let want = [
             json!({"history": "chromium-history", "row": 1, "time": "2026-01-01T00:00:00Z",
                 "url": format!("https://h.example/#access_token={mark}&state=1"), "title": format!("Größe {mark}")}),
-            json!({"history": "chromium-history", "row": 2, "url": format!("javascript:fetch(%22https://h.example/?token={mark}%22)")}),
+            json!({"history": "chromium-history", "row": 2, "text": format!("javascript:fetch(\"https://h.example/?token={mark}\")")}),
             json!({"history": "chromium-history", "row": 3, "time": "2026-01-01T00:00:00Z",
                 "url": "https://h.example/plain?page=2", "title": "nothing"}),
         ];

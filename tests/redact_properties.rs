@@ -175,7 +175,9 @@ fn entries() -> impl Strategy<Value = &'static str> {
 
 /// Fills an entry's gaps.
 fn fill(entry: &str, value: &str) -> String {
-    let plain = entry.replace("{%}", &encode(1, value)).replace("{}", value);
+    // A mark needs no escapes.
+    let coding = u8::from(!value.starts_with("PLAINSIGHT-"));
+    let plain = entry.replace("{%}", &encode(coding, value)).replace("{}", value);
     let Some((before, rest)) = plain.split_once("{[") else {
         return plain;
     };

@@ -7,10 +7,12 @@ use super::rewrite::Rewriter;
 use super::spool::Spool;
 use super::tally::Trouble;
 use crate::format::history::database;
-use crate::format::history::row::{Role, Row};
+use crate::format::history::row::{Role, Row, is_script};
 use crate::record::Surface;
 use crate::report::model::Status;
+use crate::text::Coding;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -78,7 +80,10 @@ impl Copier<'_> {
             failed.map_or(Ok(found), |e| Err(Trouble::Write(e)))
         })?;
         match found {
-            Err(e) => return Ok(self.leave_out(name, Status::Skipped, e.to_string())),
+            Err(e) => {
+                let text = e.to_string().replace(" scan ", " redact ");
+                return Ok(self.leave_out(name, Status::Skipped, text));
+            }
             Ok(None) => {
                 let status = if named { Status::Skipped } else { Status::Ignored };
                 return Ok(self.leave_out(
@@ -143,9 +148,6 @@ fn write(
         out.write_all(b"\n")
     };
     for (role, range) in content.parts() {
-        if line.slot(role).is_some() {
-            put(&std::mem::replace(&mut line, begin()))?;
-        }
         let within = |at: u64| (at as usize) < range.end;
         let first = edits.partition_point(|e| e.span.end as usize <= range.start);
         let last = edits.partition_point(|e| within(e.span.start));
@@ -155,6 +157,14 @@ fn write(
         };
         let mut text = Vec::with_capacity(range.len());
         apply(part, &edits[first.min(last)..last], &mut text);
+        // A bookmarklet is a program: what ends a value in it can be seen once its escapes are undone.
+        let (role, text) = match is_script(&text) {
+            true => (Role::Text, Coding::Percent.decode(&text)),
+            false => (role, Cow::Borrowed(&*text)),
+        };
+        if line.slot(role).is_some() {
+            put(&std::mem::replace(&mut line, begin()))?;
+        }
         *line.slot(role) = Some(String::from_utf8_lossy(&text).into_owned());
     }
     put(&line)

@@ -10,6 +10,7 @@
 
 mod archive;
 pub mod aside;
+mod chunks;
 pub mod copy;
 mod database;
 mod document;

@@ -1,6 +1,7 @@
 //! Passes over a source: one that rewrites, one that proves. A large plain file is cut at lines into chunks which
 //! several threads take and one after the other writes; everything else is read front to back.
 
+use super::chunks::chunks;
 use super::kept::Kept;
 use super::rewrite::{Flow, Rewriter, Search, Tools};
 use super::search::Searcher;
@@ -17,11 +18,6 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-
-/// Plain files are cut into chunks of this size, in bytes.
-const CHUNK: u64 = 2 << 20;
 
 /// What a pass that rewrites gives beside the copy.
 #[derive(Debug, Default)]
@@ -296,71 +292,6 @@ pub fn prove_stream<'c>(
         Some(e) => Err(Trouble::Read(e)),
         None => Ok(to.left),
     }
-}
-
-/// Has every chunk of `file` worked on by one of the threads, each with tools of its own, and `write` called with
-/// what they give in order. Gives the tools back.
-fn chunks<W: Send>(
-    size: u64,
-    jobs: usize,
-    make: impl Fn() -> W + Sync,
-    work: impl Fn(&mut W, u64, u64, &mut Vec<u8>) -> (u64, Result<(), Trouble>) + Sync,
-    write: impl FnMut(&[u8]) -> io::Result<()> + Send,
-) -> Result<Vec<W>, Trouble> {
-    struct Turn<F> {
-        next: u32,
-        lines: u64,
-        write: F,
-        failed: Option<Trouble>,
-    }
-    let count = u32::try_from(size.div_ceil(CHUNK)).unwrap_or(u32::MAX);
-    let taken = AtomicU32::new(0);
-    let turn = Mutex::new(Turn {
-        next: 0,
-        lines: 0,
-        write,
-        failed: None,
-    });
-    let wake = Condvar::new();
-    let body = || {
-        let mut tools = make();
-        let mut out = Vec::new();
-        loop {
-            let n = taken.fetch_add(1, Ordering::SeqCst);
-            if n >= count {
-                return tools;
-            }
-            out.clear();
-            let start = u64::from(n) * CHUNK;
-            let end = if n + 1 == count { size } else { start + CHUNK };
-            let (lines, result) = work(&mut tools, start, end, &mut out);
-            let mut turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            while turn.next < n {
-                turn = wake.wait(turn).unwrap_or_else(PoisonError::into_inner);
-            }
-            if turn.failed.is_none() {
-                let before = turn.lines;
-                turn.failed = match result {
-                    Err(Trouble::Left(line)) => Some(Trouble::Left(before + line)),
-                    Err(other) => Some(other),
-                    Ok(()) => (turn.write)(&out).err().map(Trouble::Write),
-                };
-            }
-            if turn.failed.is_some() {
-                taken.store(count, Ordering::SeqCst);
-            }
-            turn.lines += lines;
-            turn.next += 1;
-            wake.notify_all();
-        }
-    };
-    let jobs = jobs.clamp(1, count.max(1) as usize);
-    let all = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
-        Ok(pool) if jobs > 1 => pool.broadcast(|_| body()),
-        _ => vec![body()],
-    };
-    let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-    turn.failed.map_or(Ok(all), Err)
 }
 
 /// Reads the lines of a file that begin from `start` on and before `end`, at most to `size`.

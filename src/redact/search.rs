@@ -29,7 +29,7 @@ const LONGEST_ANCHOR: usize = 20;
 const BITS: Range<u32> = 15..24;
 
 /// How many places a table has for each gram, at the least, as long as it may grow.
-const SPARSE: usize = 32;
+const SPARSE: usize = 12;
 
 struct Pattern {
     bytes: Box<[u8]>,
@@ -195,7 +195,7 @@ impl Searcher {
             encoded,
         });
         while !self.enter(self.patterns.len() - 1) {
-            let bits = (self.grams.bits + 2).min(BITS.end);
+            let bits = (self.grams.bits + 1).min(BITS.end);
             (self.grams, self.ends) = (Grams::new(bits), Grams::new(bits));
             (0..self.patterns.len() - 1).for_each(|n| {
                 self.enter(n);

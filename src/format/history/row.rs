@@ -209,7 +209,8 @@ fn starts_with(bytes: &[u8], word: &str) -> bool {
         .is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn is_script(bytes: &[u8]) -> bool {
+/// Whether an address is a program.
+pub fn is_script(bytes: &[u8]) -> bool {
     starts_with(bytes, "javascript:")
 }
 
