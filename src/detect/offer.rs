@@ -78,17 +78,17 @@ impl Detector<'_> {
             && (rule.keywords.is_empty() || rule.keywords.meets(place.keywords))
             && rule.accepts(plain.bytes())
             && !masked(rule, plain.bytes())
-            && self.holds(rule, siblings, place);
+            && self.holds(n, siblings, place);
         if fits {
             self.push(n, folded, shown, raw, plain, part, siblings, place);
         }
     }
 
     /// Whether request, owner and companions are those the rule holds for.
-    fn holds(&mut self, rule: &Compiled, siblings: Siblings, place: Place) -> bool {
-        let host = place.owner.host.as_deref().unwrap_or_default();
+    fn holds(&mut self, n: u16, siblings: Siblings, place: Place) -> bool {
+        let rule = &self.rules.rules[usize::from(n)];
         let method = place.rec.method.map(|m| m.bytes());
-        if !rule.holds_for(method, host.as_bytes(), place.owner.path) {
+        if !place.owner.holds(n, rule, method) {
             return false;
         }
         if !rule.has_companions() {
@@ -129,7 +129,7 @@ impl Detector<'_> {
             let text = path.slice(secret.range());
             if rule.accepts(text.bytes())
                 && !masked(rule, text.bytes())
-                && self.holds(rule, Siblings::None, place)
+                && self.holds(n, Siblings::None, place)
             {
                 self.push(n, "", "", text, text, Part::Path, Siblings::None, place);
             }
@@ -183,7 +183,7 @@ impl Detector<'_> {
                 let value = text.slice(secret);
                 if rule.accepts(value.bytes())
                     && !masked(rule, value.bytes())
-                    && self.holds(rule, siblings, place)
+                    && self.holds(n, siblings, place)
                 {
                     self.push(n, name, name, value, value, part, siblings, place);
                 }

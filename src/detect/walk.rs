@@ -5,7 +5,7 @@ use super::name::fold;
 use super::settle::Hit;
 use super::{Exposure, Field, Part};
 use crate::record::{Carrier, Content, Record, Surface};
-use crate::rule::{KeywordSet, RuleSet};
+use crate::rule::{Compiled, KeywordSet, RuleSet};
 use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
@@ -13,7 +13,7 @@ use crate::url::host::Parties;
 use crate::url::route::{self, Scope};
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -69,13 +69,29 @@ pub(super) struct Owner<'f> {
     pub(super) requested: bool,
     /// Its routes by scope, each made once: many values may stand under one long path.
     pub(super) routes: Routes,
+    /// Of a long path, the rules that have asked about it, and whether they hold.
+    pub(super) held: RefCell<HashMap<u16, bool>>,
 }
 
 /// The routes of a path, without and up to its service.
 #[derive(Default)]
 pub(super) struct Routes([OnceCell<Option<Box<str>>>; 2]);
 
+/// Bytes of a path from which on what rules say of it is kept.
+const LONG_PATH: usize = 1024;
+
 impl Owner<'_> {
+    /// Whether `rule`, the one of that number, holds for requests to it: its expressions read all of the path, which is
+    /// done once however many values stand under it.
+    pub(super) fn holds(&self, n: u16, rule: &Compiled, method: Option<&[u8]>) -> bool {
+        let host = self.host.as_deref().unwrap_or_default();
+        let ask = || rule.holds_for(method, host.as_bytes(), self.path);
+        if self.path.len() < LONG_PATH {
+            return ask();
+        }
+        *self.held.borrow_mut().entry(n).or_insert_with(ask)
+    }
+
     /// The scoped route.
     pub(super) fn route(&self, scope: Scope, status: Option<u16>) -> Option<Box<str>> {
         if !self.routed {
@@ -222,6 +238,7 @@ impl<'r> Detector<'r> {
                     ),
                 requested: true,
                 routes: Routes::default(),
+                held: RefCell::default(),
             };
             let place = Place {
                 rec: record,
@@ -324,6 +341,7 @@ impl<'r> Detector<'r> {
             routed: true,
             requested: place.field == Field::Url && place.depth == 0,
             routes: Routes::default(),
+            held: RefCell::default(),
         };
         let place = Place {
             owner: &owner,
