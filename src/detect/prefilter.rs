@@ -71,12 +71,12 @@ fn key(a: u8, b: u8, c: u8) -> usize {
         | usize::from(CLASS[c as usize])
 }
 
-/// Whether one of eight bytes is `byte` (Hacker's Delight, 6-1).
+/// The high bit of each of eight bytes that is `byte`, and perhaps of one after it (Hacker's Delight, 6-1).
 #[inline(always)]
-fn has(bytes: u64, byte: u8) -> bool {
+fn those(bytes: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([1; 8]);
     let zeros = bytes ^ (LOW * byte as u64);
-    zeros.wrapping_sub(LOW) & !zeros & (LOW << 7) != 0
+    zeros.wrapping_sub(LOW) & !zeros & (LOW << 7)
 }
 
 impl<'r> Prefilter<'r> {
@@ -190,8 +190,14 @@ impl<'r> Prefilter<'r> {
         let last = (before >> 56) as u8;
         let k = key((before >> 40) as u8, (before >> 48) as u8, last);
         let plain = self.tails[k / 64] & (1 << (k % 64)) != 0;
-        // An escape among the last three letters, at most thrice encoded, has its first byte in these nine.
-        let escaped = || has(before, b'%') || has(before, b'\\') || farther == b'%' || farther == b'\\';
+        // An escape among the last three letters has its first byte in these nine, or, where it is encoded itself
+        // more than thrice, the `25` of that.
+        let escaped = || {
+            (those(before, b'%') | those(before, b'\\')) != 0
+                || farther == b'%'
+                || farther == b'\\'
+                || those(before, b'2') << 8 & those(before, b'5') != 0
+        };
         if !plain && last != b']' && !escaped() {
             return false;
         }
