@@ -51,7 +51,7 @@ impl Writers {
     }
 
     /// Those of `servers`, all of which write the same format, that it tells of; all where it tells of none of them.
-    pub fn among<'s>(self, servers: &'s [String]) -> impl Iterator<Item = &'s String> {
+    pub fn among(self, servers: &[String]) -> impl Iterator<Item = &String> {
         let any = servers.iter().any(|s| self.0 & bit(s) != 0);
         servers.iter().filter(move |s| !any || self.0 & bit(s) != 0)
     }

@@ -282,14 +282,10 @@ fn half<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH], from: usize) -> M
         let at = from + position;
         let here = u8x32::from_slice(simd, &bytes[at..at + 32]);
         let (low, high) = (here & v.nibble, here >> 4);
-        for group in 0..GROUPS {
-            let admitted = v.low[group][position].swizzle_dyn_within_blocks(low)
-                & v.high[group][position].swizzle_dyn_within_blocks(high);
-            fits[group] = if position == 0 {
-                admitted
-            } else {
-                fits[group] & admitted
-            };
+        for ((fit, lows), highs) in fits.iter_mut().zip(&v.low).zip(&v.high) {
+            let admitted = lows[position].swizzle_dyn_within_blocks(low)
+                & highs[position].swizzle_dyn_within_blocks(high);
+            *fit = if position == 0 { admitted } else { *fit & admitted };
         }
     }
     let none = (fits[0] | fits[1] | fits[2]).simd_eq(v.zero);
