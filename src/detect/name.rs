@@ -15,14 +15,59 @@ pub fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
-/// A name twice: as it is shown (`x-esri-authorization`) and as rules know it (`x_esri_authorization`).
-#[derive(Debug, Default, PartialEq, Eq)]
+/// A name twice: as it is shown (`x-esri-authorization`) and as rules know it (`x_esri_authorization`). It is made for
+/// every parameter that is walked past, so it holds its bytes itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Name {
-    /// Decoded, innermost, lower case.
-    pub shown: String,
-    /// The same with `-` and `.` as `_`.
-    pub folded: String,
+    shown: [u8; MAX_NAME],
+    folded: [u8; MAX_NAME],
+    length: u8,
+    known: u8,
 }
+
+impl Default for Name {
+    fn default() -> Self {
+        Name {
+            shown: [0; MAX_NAME],
+            folded: [0; MAX_NAME],
+            length: 0,
+            known: 0,
+        }
+    }
+}
+
+impl Name {
+    /// Of bytes that names have, no more than a name may have.
+    fn new(bytes: &[u8]) -> Name {
+        let mut name = Name::default();
+        for ((shown, folded), byte) in name.shown.iter_mut().zip(&mut name.folded).zip(bytes) {
+            *shown = byte.to_ascii_lowercase();
+            *folded = match byte {
+                b'-' | b'.' => b'_',
+                _ => *shown,
+            };
+        }
+        name.length = bytes.len() as u8;
+        name.known = name.length;
+        // Eight random letters follow.
+        if name.folded.starts_with(ASP) {
+            name.known = ASP.len() as u8;
+        }
+        name
+    }
+
+    /// Decoded, innermost, lower case.
+    pub fn shown(&self) -> &str {
+        std::str::from_utf8(&self.shown[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// The same with `-` and `.` as `_`.
+    pub fn folded(&self) -> &str {
+        std::str::from_utf8(&self.folded[..usize::from(self.known)]).unwrap_or_default()
+    }
+}
+
+const ASP: &[u8] = b"aspsessionid";
 
 /// The name in `raw`: percent-encoding undone however often it was done, `user[password]` is `password`, what stands
 /// before the last byte that no name has is left out (`amp;token`, `x?token`). Empty where there is none.
@@ -52,12 +97,7 @@ pub fn fold(raw: &[u8]) -> Name {
     if name.is_empty() || name.len() > MAX_NAME {
         return Name::default();
     }
-    let shown: String = name.iter().map(|b| b.to_ascii_lowercase() as char).collect();
-    let mut folded = shown.replace(['-', '.'], "_");
-    if folded.starts_with("aspsessionid") {
-        folded.truncate("aspsessionid".len()); // eight random letters follow
-    }
-    Name { shown, folded }
+    Name::new(name)
 }
 
 #[cfg(test)]
@@ -80,10 +120,10 @@ mod tests {
             ("", ""),
             ("]", ""),
         ] {
-            assert_eq!(fold(raw.as_bytes()).shown, want, "{raw}");
+            assert_eq!(fold(raw.as_bytes()).shown(), want, "{raw}");
         }
-        assert_eq!(fold(b"X-Amz-Signature").folded, "x_amz_signature");
-        assert_eq!(fold(b"ASPSESSIONIDQQGGQTRB").folded, "aspsessionid");
-        assert_eq!(fold(&[b'a'; 100]), Name::default());
+        assert_eq!(fold(b"X-Amz-Signature").folded(), "x_amz_signature");
+        assert_eq!(fold(b"ASPSESSIONIDQQGGQTRB").folded(), "aspsessionid");
+        assert_eq!(fold(&[b'a'; 100]).shown(), "");
     }
 }

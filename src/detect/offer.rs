@@ -24,6 +24,10 @@ impl Detector<'_> {
         siblings: Siblings,
         place: Place,
     ) {
+        let known = self.rules.named(folded.as_bytes());
+        if known.is_empty() {
+            return;
+        }
         let rules = self.rules;
         let bytes = plain.bytes();
         // `Authorization: Bearer …`, and the same as a parameter.
@@ -33,7 +37,7 @@ impl Detector<'_> {
             .position(|&b| b == b' ' || b == b'+')
             .map(|n| (&bytes[..n], n + 1));
         // Only under names that rules know: the raw line has to tell that there is something.
-        if let Some((word, at)) = scheme.filter(|_| !rules.named(folded.as_bytes()).is_empty()) {
+        if let Some((word, at)) = scheme {
             if word.eq_ignore_ascii_case(b"basic") {
                 let coded = plain.from(at).trim();
                 let decoded = Coding::Base64.decode(coded.bytes());
@@ -50,13 +54,13 @@ impl Detector<'_> {
             let schemes: [&[u8]; 6] = [b"bearer", b"token", b"apikey", b"api-key", b"oauth", b"jwt"];
             if schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
                 let value = plain.from(at).trim();
-                for &n in rules.named(folded.as_bytes()) {
+                for &n in known {
                     self.name_rule(n, folded, shown, value, value, part, siblings, place);
                 }
                 return;
             }
         }
-        for &n in rules.named(folded.as_bytes()) {
+        for &n in known {
             self.name_rule(n, folded, shown, raw, plain, part, siblings, place);
         }
     }
@@ -111,10 +115,9 @@ impl Detector<'_> {
     /// Offers a path to the rules for paths.
     pub(super) fn paths(&mut self, path: Text, place: Place) {
         let rules = self.rules;
-        for &n in &rules.paths {
+        for &n in place.paths {
             let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(place.keywords) && rule.looks_at(place.surface, place.field, Part::Path))
-            {
+            if !rule.looks_at(place.surface, place.field, Part::Path) {
                 continue;
             }
             let Some(regex) = rule.path.as_ref().and_then(|m| m.regex()) else {
@@ -139,22 +142,21 @@ impl Detector<'_> {
     /// Looks for shapes in decoded text.
     pub(super) fn shapes(&mut self, text: Text, name: &str, part: Part, siblings: Siblings, place: Place) {
         let rules = self.rules;
-        let own;
-        let keywords = if text.is_opaque() {
-            own = rules.keywords_in(text.bytes());
-            &own
-        } else {
-            place.keywords
-        };
-        if keywords.is_empty() || text.len() < 8 {
+        if text.len() < 8 {
             return;
         }
-        for &n in &rules.shapes {
+        let mut own = Vec::new();
+        let worth = if text.is_opaque() {
+            // The raw record does not show what stands in it.
+            let keywords = rules.keywords_in(text.bytes());
+            rules.worth(&rules.shapes, &keywords, place.surface, &mut own);
+            &own
+        } else {
+            place.shapes
+        };
+        for &n in worth {
             let rule = &rules.rules[usize::from(n)];
-            if !(rule.keywords.meets(keywords)
-                && rule.looks_at(place.surface, place.field, part)
-                && (rule.enabled || !rule.spec.off))
-            {
+            if !rule.looks_at(place.surface, place.field, part) {
                 continue;
             }
             if !self.spend(text.len()) {

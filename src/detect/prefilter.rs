@@ -12,7 +12,7 @@
 
 use super::name::{MAX_NAME, fold, is_name_byte};
 use crate::rule::RuleSet;
-use crate::text::packed::{Packed, Syntax, Visit};
+use crate::text::packed::{BEFORE, Packed, Syntax, Visit};
 
 /// How far before `@` a userinfo may begin, in raw bytes. The walk takes no longer one.
 pub const MAX_USERINFO: usize = 1024;
@@ -23,7 +23,7 @@ const NAME_WINDOW: usize = MAX_NAME * 4;
 /// Finds candidate lines.
 pub struct Prefilter<'r> {
     rules: &'r RuleSet,
-    tails: Box<[u64; 512]>,
+    tails: Tails,
     packed: Packed,
 }
 
@@ -47,6 +47,18 @@ const SYNTAX: [Syntax; 7] = [
     [b"?", b"eW", b"3wy", b"0AJost"], // base64 of JSON as a whole query
 ];
 
+/// How names that rules know end: of four bytes and more their last four, hashed, of shorter ones these with what
+/// stands before them, by classes. Two tables of 4 KiB, which stay in the processor's first cache.
+struct Tails {
+    long: Box<[u8; 1 << (TAIL_BITS - 3)]>,
+    short: Box<[u8; 1 << 12]>,
+}
+
+const TAIL_BITS: u32 = 15;
+
+/// Makes letters lower case; other bytes that it makes alike do no harm.
+const LOWER: u32 = 0x2020_2020;
+
 /// Classes of bytes in names: letters 1 to 26, all digits 27, separators 28, everything else 0.
 const CLASS: [u8; 256] = {
     let mut table = [0; 256];
@@ -65,10 +77,80 @@ const CLASS: [u8; 256] = {
     table
 };
 
-fn key(a: u8, b: u8, c: u8) -> usize {
-    usize::from(CLASS[a as usize]) << 10
-        | usize::from(CLASS[b as usize]) << 5
-        | usize::from(CLASS[c as usize])
+impl Tails {
+    fn new<'n>(names: impl Iterator<Item = &'n [u8]>) -> Tails {
+        let mut tails = Tails {
+            long: Box::new([0; 1 << (TAIL_BITS - 3)]),
+            short: Box::new([0; 1 << 12]),
+        };
+        for name in names {
+            match name {
+                [.., a, b, c, d] => {
+                    // A separator is any of three in the text.
+                    let ways = |b: &u8| if *b == b'_' { &b"_-."[..] } else { &[0][..] };
+                    for (p, q) in ways(a).iter().flat_map(|p| ways(b).iter().map(move |q| (p, q))) {
+                        for (r, s) in ways(c).iter().flat_map(|r| ways(d).iter().map(move |s| (r, s))) {
+                            let or = |way: &u8, b: &u8| if *way == 0 { *b } else { *way };
+                            let slot =
+                                Tails::long(u32::from_le_bytes([or(p, a), or(q, b), or(r, c), or(s, d)]));
+                            tails.long[slot >> 3] |= 1 << (slot & 7);
+                        }
+                    }
+                }
+                [a, b, c] => tails.set(*a, *b, *c),
+                [b, c] => tails.set(b' ', *b, *c),
+                [c] => {
+                    // Whatever stands two bytes before it.
+                    for class in 0..32 {
+                        let slot = class << 10 | Tails::short(b' ', b' ', *c);
+                        tails.short[slot >> 3] |= 1 << (slot & 7);
+                    }
+                }
+                [] => {}
+            }
+        }
+        tails
+    }
+
+    fn set(&mut self, a: u8, b: u8, c: u8) {
+        let slot = Tails::short(a, b, c);
+        self.short[slot >> 3] |= 1 << (slot & 7);
+    }
+
+    #[inline(always)]
+    fn long(tail: u32) -> usize {
+        ((tail | LOWER).wrapping_mul(0x9E37_79B1) >> (32 - TAIL_BITS)) as usize
+    }
+
+    #[inline(always)]
+    fn short(a: u8, b: u8, c: u8) -> usize {
+        usize::from(CLASS[a as usize]) << 10
+            | usize::from(CLASS[b as usize]) << 5
+            | usize::from(CLASS[c as usize])
+    }
+
+    /// Whether a name that is known may end these bytes, or one in which something is escaped.
+    #[inline(always)]
+    fn may_end(&self, before: &[u8; BEFORE]) -> bool {
+        let whole = u128::from_le_bytes(*before);
+        let eight = (whole >> 64) as u64;
+        let [x, y] = ((whole >> 48) as u16).to_le_bytes();
+        let [.., f, g, h] = *before;
+        let long = Tails::long((eight >> 32) as u32);
+        let short = Tails::short(f, g, h);
+        // An escape among the last four letters has its first byte in these ten, or, where it is encoded itself more
+        // than twice, the `25` of that in the last eight.
+        let escaped =
+            (those(eight, b'%') | those(eight, b'\\') | those(eight, b'2') << 8 & those(eight, b'5')) != 0;
+        (self.long[long >> 3] >> (long & 7) & 1 != 0)
+            | (self.short[short >> 3] >> (short & 7) & 1 != 0)
+            | (h == b']')
+            | escaped
+            | (x == b'%')
+            | (y == b'%')
+            | (x == b'\\')
+            | (y == b'\\')
+    }
 }
 
 /// The high bit of each of eight bytes that is `byte`, and perhaps of one after it (Hacker's Delight, 6-1).
@@ -82,16 +164,6 @@ fn those(bytes: u64, byte: u8) -> u64 {
 impl<'r> Prefilter<'r> {
     /// Compiles it from the rules and from literals that formats ask for.
     pub fn new(rules: &'r RuleSet, triggers: &[&str]) -> Self {
-        let mut tails = Box::new([0u64; 512]);
-        let mut set = |k: usize| tails[k / 64] |= 1 << (k % 64);
-        for name in rules.names() {
-            match name {
-                [.., a, b, c] => set(key(*a, *b, *c)),
-                [b, c] => set(key(b' ', *b, *c)),
-                [c] => (0..32).for_each(|any| set(any << 10 | key(b' ', b' ', *c))),
-                [] => {}
-            }
-        }
         let mut patterns: Vec<&[u8]> = triggers
             .iter()
             .map(|p| p.as_bytes())
@@ -101,7 +173,7 @@ impl<'r> Prefilter<'r> {
         patterns.dedup();
         Prefilter {
             rules,
-            tails,
+            tails: Tails::new(rules.names()),
             packed: Packed::new(&SYNTAX, &patterns),
         }
     }
@@ -114,6 +186,7 @@ impl<'r> Prefilter<'r> {
             &mut Sieve {
                 prefilter: self,
                 block,
+                told: out.len(),
                 out,
             },
         )
@@ -176,36 +249,7 @@ impl<'r> Prefilter<'r> {
     }
 
     /// Whether a name that rules know ends before `at`.
-    #[inline(always)] // asked for every `=`
     fn named_before(&self, block: &[u8], at: usize) -> bool {
-        let (before, farther) = match block[..at].last_chunk::<9>() {
-            Some([farther, before @ ..]) => (u64::from_le_bytes(*before), *farther),
-            None => {
-                let mut padded = [b' '; 8];
-                let n = at.min(8);
-                padded[8 - n..].copy_from_slice(&block[at - n..at]);
-                (u64::from_le_bytes(padded), b' ')
-            }
-        };
-        let last = (before >> 56) as u8;
-        let k = key((before >> 40) as u8, (before >> 48) as u8, last);
-        let plain = self.tails[k / 64] & (1 << (k % 64)) != 0;
-        // An escape among the last three letters has its first byte in these nine, or, where it is encoded itself
-        // more than thrice, the `25` of that.
-        let escaped = || {
-            (those(before, b'%') | those(before, b'\\')) != 0
-                || farther == b'%'
-                || farther == b'\\'
-                || those(before, b'2') << 8 & those(before, b'5') != 0
-        };
-        if !plain && last != b']' && !escaped() {
-            return false;
-        }
-        self.name_before(block, at)
-    }
-
-    #[inline(never)]
-    fn name_before(&self, block: &[u8], at: usize) -> bool {
         let from = at.saturating_sub(NAME_WINDOW);
         let window = &block[from..at];
         let begin = window
@@ -230,7 +274,7 @@ impl<'r> Prefilter<'r> {
         let simple = region.len() <= MAX_NAME && !region.iter().any(|b| b"%[]".contains(b));
         if !simple {
             return region.len() > MAX_NAME * 3
-                || !self.rules.named(fold(region).folded.as_bytes()).is_empty();
+                || !self.rules.named(fold(region).folded().as_bytes()).is_empty();
         }
         let mut folded = [0; MAX_NAME];
         for (to, b) in folded.iter_mut().zip(region) {
@@ -249,36 +293,78 @@ struct Sieve<'a, 'r> {
     prefilter: &'a Prefilter<'r>,
     block: &'a [u8],
     out: &'a mut Vec<Candidate>,
+    /// How many of them know their line.
+    told: usize,
+}
+
+impl Sieve<'_, '_> {
+    fn push(&mut self, at: usize) {
+        self.out.push(Candidate { at, lines: 0 });
+    }
 }
 
 impl Visit for Sieve<'_, '_> {
     #[inline(always)]
-    fn equals(&mut self, at: usize, lines: usize) {
-        if self.prefilter.named_before(self.block, at) || base64_json(&self.block[at + 1..]) {
-            self.out.push(Candidate { at, lines });
+    fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool {
+        const JSON: [u32; 7] = {
+            let mut out = [0; 7];
+            let mut n = 0;
+            while n < 7 {
+                let [a, b, c] = *BASE64_JSON[n];
+                out[n] = u32::from_le_bytes([a, b, c, 0]);
+                n += 1;
+            }
+            out
+        };
+        let begin = after & 0x00FF_FFFF;
+        JSON.iter()
+            .fold(self.prefilter.tails.may_end(before), |any, json| {
+                any | (begin == *json)
+            })
+    }
+
+    fn equals(&mut self, at: usize) {
+        if base64_json(&self.block[at + 1..]) || self.prefilter.named_before(self.block, at) {
+            self.push(at);
         }
     }
 
-    fn syntax(&mut self, at: usize, lines: usize) {
+    fn syntax(&mut self, at: usize) {
         if self.prefilter.speaks(self.block, at) {
-            self.out.push(Candidate { at, lines });
+            self.push(at);
         }
     }
 
-    fn literal(&mut self, start: usize, lines: usize, _: usize) {
-        self.out.push(Candidate { at: start, lines });
+    fn literal(&mut self, start: usize, _: usize) {
+        self.push(start);
+    }
+
+    fn part(&mut self, from: usize, lines: usize) {
+        let count = |range| memchr::memchr_iter(b'\n', &self.block[range]).count();
+        let new = &mut self.out[self.told..];
+        new.sort_unstable_by_key(|c| c.at);
+        // Counted from one to the next: there may be as many as bytes.
+        let (mut before, mut lines) = match new.first() {
+            Some(first) if first.at < from => (first.at, lines - count(first.at..from)),
+            _ => (from, lines),
+        };
+        for candidate in new {
+            lines += count(before..candidate.at);
+            before = candidate.at;
+            candidate.lines = lines;
+        }
+        self.told = self.out.len();
     }
 }
 
+/// How base64 of a JSON object or array begins: `{"`, `{ `, a line's end, `[{`, `["`.
+const BASE64_JSON: [&[u8; 3]; 7] = [b"eyJ", b"eyA", b"ewo", b"ew0", b"W3s", b"W3t", b"WyJ"];
+
 /// Whether what follows begins as base64 of a JSON object or array does.
 pub(super) fn base64_json(value: &[u8]) -> bool {
-    matches!(
-        value,
-        [b'e', b'y', b'J' | b'A', ..]
-            | [b'e', b'w', b'o' | b'0', ..]
-            | [b'W', b'3', b's' | b't', ..]
-            | [b'W', b'y', b'J', ..]
-    )
+    value
+        .first_chunk()
+        .is_some_and(|begin| BASE64_JSON.contains(&begin))
 }
 
 /// Whether the `@` at `at` (or `%40`) ends a userinfo with a password.

@@ -14,7 +14,9 @@ use crate::url::route::{self, Scope};
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 /// How deep URLs, JSON and pairs inside values are followed.
@@ -37,6 +39,9 @@ pub struct Detector<'r> {
     pub(super) groups: u32,
     pub(super) work: usize,
     pub(super) companions: Companions,
+    /// Kept for the next record.
+    shaped: Vec<u16>,
+    pathed: Vec<u16>,
     /// The user that stands before the password at hand (`user:password@`).
     pub(super) user: Option<u64>,
 }
@@ -53,6 +58,9 @@ pub(super) struct Place<'f> {
     pub(super) via: Option<&'f Via<'f>>,
     pub(super) depth: u8,
     pub(super) keywords: &'f KeywordSet,
+    /// The rules for shapes and for paths of which a literal stands in the record.
+    pub(super) shapes: &'f [u16],
+    pub(super) paths: &'f [u16],
     /// Whether the carrier repeats another.
     pub(super) echo: bool,
 }
@@ -150,37 +158,54 @@ impl Siblings<'_> {
 /// The siblings in a record, by name: each list is walked once, however many values ask.
 #[derive(Default)]
 pub(super) struct Companions {
-    lists: HashMap<u32, HashMap<(usize, String), Vec<u8>>>,
+    lists: HashSet<u32>,
+    /// List, object and the name's hash, which nobody who writes logs can foresee; where the value stands in `bytes`.
+    values: HashMap<(u32, usize, u64), Range<usize>>,
+    bytes: Vec<u8>,
+    hasher: RandomState,
 }
 
 impl Companions {
+    /// Forgets the record.
+    fn clear(&mut self) {
+        self.lists.clear();
+        self.values.clear();
+        self.bytes.clear();
+    }
+
     /// The value of the first of that folded name beside the value at hand, decoded.
     pub(super) fn get(&mut self, siblings: Siblings, name: &str) -> Option<&[u8]> {
         let (list, object) = siblings.list();
-        let values = self.lists.entry(list).or_insert_with(|| {
-            let mut values = HashMap::new();
-            let mut add = |object: usize, name: &[u8], value: Text, coding: Coding| {
-                values
-                    .entry((object, fold(name).folded))
-                    .or_insert_with(|| coding.decode(value.bytes()).into_owned());
-            };
-            match siblings {
-                Siblings::None => {}
-                Siblings::Params { text, cookie, .. } => {
-                    let params = if cookie {
-                        Params::cookies(text)
-                    } else {
-                        Params::new(text)
-                    };
-                    params.for_each(|p| add(0, p.name.bytes(), p.value, Coding::Percent));
-                }
-                Siblings::Members { all, .. } => all
-                    .iter()
-                    .for_each(|m| add(m.object, m.key().as_bytes(), m.value, Coding::Json)),
+        if self.lists.insert(list) {
+            self.read(siblings, list);
+        }
+        let key = (list, object, self.hasher.hash_one(name));
+        self.values.get(&key).map(|range| &self.bytes[range.clone()])
+    }
+
+    fn read(&mut self, siblings: Siblings, list: u32) {
+        let mut add = |object: usize, name: &[u8], value: Text, coding: Coding| {
+            let key = (list, object, self.hasher.hash_one(fold(name).folded()));
+            if let Entry::Vacant(free) = self.values.entry(key) {
+                let from = self.bytes.len();
+                self.bytes.extend_from_slice(&coding.decode(value.bytes()));
+                free.insert(from..self.bytes.len());
             }
-            values
-        });
-        values.get(&(object, name.to_string())).map(Vec::as_slice)
+        };
+        match siblings {
+            Siblings::None => {}
+            Siblings::Params { text, cookie, .. } => {
+                let params = if cookie {
+                    Params::cookies(text)
+                } else {
+                    Params::new(text)
+                };
+                params.for_each(|p| add(0, p.name.bytes(), p.value, Coding::Percent));
+            }
+            Siblings::Members { all, .. } => all
+                .iter()
+                .for_each(|m| add(m.object, m.key().as_bytes(), m.value, Coding::Json)),
+        }
     }
 }
 
@@ -197,6 +222,8 @@ impl<'r> Detector<'r> {
             groups: 0,
             work: 0,
             companions: Companions::default(),
+            shaped: Vec::new(),
+            pathed: Vec::new(),
             user: None,
         }
     }
@@ -216,8 +243,11 @@ impl<'r> Detector<'r> {
         let keywords = self.rules.keywords_in(line);
         self.hits.clear();
         self.groups = 0;
-        self.companions.lists.clear();
+        self.companions.clear();
         self.work = line.len().saturating_mul(WORK_PER_BYTE).max(WORK_FLOOR);
+        let (mut shapes, mut paths) = (std::mem::take(&mut self.shaped), std::mem::take(&mut self.pathed));
+        self.rules.worth(&self.rules.shapes, &keywords, surface, &mut shapes);
+        self.rules.worth(&self.rules.paths, &keywords, surface, &mut paths);
         let here = record.host.and_then(|h| host::normalize(h.bytes()));
         // What stands in no URL belongs to the request.
         let path = record.carriers.iter().find_map(|c| match c.content {
@@ -249,10 +279,13 @@ impl<'r> Detector<'r> {
                 via: None,
                 depth: 0,
                 keywords: &keywords,
+                shapes: &shapes,
+                paths: &paths,
                 echo: carrier.echo,
             };
             self.carrier(carrier, place);
         }
+        (self.shaped, self.pathed) = (shapes, paths);
         let whole = self.work > 0;
         let time = if self.hits.is_empty() {
             None
@@ -506,11 +539,9 @@ impl<'r> Detector<'r> {
         } else {
             fold(name.as_bytes())
         };
-        if !folded.folded.is_empty() {
-            self.names(&folded.folded, &folded.shown, raw, plain, part, siblings, place);
-        }
-        self.shapes(plain, &folded.shown, part, siblings, place);
-        self.nested(plain, &folded.shown, part, place);
+        self.names(folded.folded(), folded.shown(), raw, plain, part, siblings, place);
+        self.shapes(plain, folded.shown(), part, siblings, place);
+        self.nested(plain, folded.shown(), part, place);
     }
 
     /// Follows what is nested in a decoded value: URLs, JSON, base64 of JSON, pairs, and further encodings.

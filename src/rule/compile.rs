@@ -4,7 +4,7 @@
 use super::load::LoadError;
 use super::model::{Grade, RuleSpec};
 use crate::record::{Field, Part, Surface};
-use crate::text::packed::{Packed, Visit};
+use crate::text::packed::{BEFORE, Packed, Visit};
 use regex::bytes::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -305,11 +305,15 @@ struct Keywords<'r> {
 }
 
 impl Visit for Keywords<'_> {
-    fn equals(&mut self, _: usize, _: usize) {}
-    fn syntax(&mut self, _: usize, _: usize) {}
-    fn literal(&mut self, _: usize, _: usize, literal: usize) {
+    fn wants(&self, _: &[u8; BEFORE], _: u32) -> bool {
+        false
+    }
+    fn equals(&mut self, _: usize) {}
+    fn syntax(&mut self, _: usize) {}
+    fn literal(&mut self, _: usize, literal: usize) {
         self.set.insert(usize::from(self.rules.pattern_of[literal]));
     }
+    fn part(&mut self, _: usize, _: usize) {}
 }
 
 impl RuleSet {
@@ -447,6 +451,21 @@ impl RuleSet {
         };
         searcher.each(text, &mut found);
         found.set
+    }
+
+    /// Of `among`, those that are sought on this surface and have one of these literals, into `out`.
+    pub fn worth(&self, among: &[u16], keywords: &KeywordSet, surface: Surface, out: &mut Vec<u16>) {
+        out.clear();
+        if keywords.is_empty() {
+            return;
+        }
+        out.extend(among.iter().copied().filter(|n| {
+            let rule = &self.rules[usize::from(*n)];
+            let surfaces = &rule.spec.when.surfaces;
+            rule.keywords.meets(keywords)
+                && rule.is_sought()
+                && (surfaces.is_empty() || surfaces.contains(&surface))
+        }));
     }
 
     /// The rule with this id or, formerly, this id.

@@ -19,6 +19,14 @@ const BUCKETS: usize = 8 * GROUPS;
 const STEP: usize = 64;
 const REACH: usize = STEP + WINDOW - 1;
 
+/// Bytes of a part. The places that a part's steps mark are collected, thinned out and only then visited, each in a
+/// loop of its own: where places are many and most are nothing, a loop without branches costs a fraction of one that
+/// decides place by place.
+const PART: usize = 32 * STEP;
+
+/// Bytes before an `=` by which is told whether it is wanted.
+pub const BEFORE: usize = 16;
+
 /// Bits of the table of literals' windows; its 4 KiB stay in the processor's first cache.
 const BITS: u32 = 15;
 
@@ -57,14 +65,20 @@ const SUMS: [[[u16; 256]; 2]; 8] = {
 /// A pattern of syntax: what may stand at each position; empty stands for any byte.
 pub type Syntax = [&'static [u8]; WINDOW];
 
-/// Told what a pass finds. Lines are those that end before the place.
+/// Told what a pass finds.
 pub trait Visit {
-    /// An `=`.
-    fn equals(&mut self, at: usize, lines: usize);
+    /// Whether an `=` deserves a visit, by the bytes before it and after it: asked for every one of them, so it has
+    /// to be quick, and to answer without branches.
+    fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool;
+    /// An `=` that was wanted, or that stands where not all of these bytes are there.
+    fn equals(&mut self, at: usize);
     /// A pattern of syntax, perhaps: the tables may tell more than they were given.
-    fn syntax(&mut self, at: usize, lines: usize);
+    fn syntax(&mut self, at: usize);
     /// A literal, told by its number.
-    fn literal(&mut self, start: usize, lines: usize, literal: usize);
+    fn literal(&mut self, start: usize, literal: usize);
+    /// What was told since the last call lies in a part of the block that begins at `from`, after `lines` lines; a
+    /// literal may begin before it.
+    fn part(&mut self, from: usize, lines: usize);
 }
 
 /// The searcher.
@@ -206,33 +220,36 @@ impl Packed {
         out
     }
 
-    /// Visits what stands in `block`; gives the number of its newlines. Places come in order of 64 bytes, in
-    /// them in no order.
+    /// Visits what stands in `block`; gives the number of its newlines. Places come in no order.
     pub fn each(&self, block: &[u8], visit: &mut impl Visit) -> usize {
         dispatch!(self.level, simd => pass(simd, self, block, visit))
     }
 
-    /// Four bytes at `at` that may be a window.
+    /// Whether a window may be one of a literal or a pattern of syntax.
     #[inline(always)]
-    fn window(&self, block: &[u8], at: usize, lines: usize, visit: &mut impl Visit) {
+    fn may_be(&self, window: u32) -> bool {
+        let slot = slot(window);
+        (self.table[slot >> 3] >> (slot & 7) & 1 != 0) | self.syntax[(window & 255) as usize]
+    }
+
+    /// Four bytes at `at` that may be a window.
+    fn window(&self, block: &[u8], at: usize, visit: &mut impl Visit) {
         if self.syntax[usize::from(block[at])] {
-            visit.syntax(at, lines);
+            visit.syntax(at);
         }
-        if let Some(window) = block.get(at..).and_then(window_of)
-            && self.table[slot(window) >> 3] >> (slot(window) & 7) & 1 != 0
-        {
-            self.verify(block, at, window, lines, visit);
+        if let Some(window) = block.get(at..).and_then(window_of) {
+            self.verify(block, at, window, visit);
         }
     }
 
     #[inline(never)]
-    fn verify(&self, block: &[u8], at: usize, window: u32, lines: usize, visit: &mut impl Visit) {
+    fn verify(&self, block: &[u8], at: usize, window: u32, visit: &mut impl Visit) {
         let first = self.windows.partition_point(|w| w.0 < window);
         for &(_, n, offset) in self.windows[first..].iter().take_while(|w| w.0 == window) {
             if let Some(start) = at.checked_sub(usize::from(offset))
                 && block[start..].starts_with(&self.literals[usize::from(n)])
             {
-                visit.literal(start, lines, usize::from(n));
+                visit.literal(start, usize::from(n));
             }
         }
     }
@@ -264,35 +281,40 @@ fn twice<S: Simd>(simd: S, table: &[u8; 16]) -> u8x32<S> {
     u8x32::from_slice(simd, &both)
 }
 
+/// Both halves of a step go through the tables together, so that each table is loaded once for them.
 #[inline(always)]
 fn marks<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH]) -> Marks {
-    let (a, b) = (half(simd, v, bytes, 0), half(simd, v, bytes, 32));
-    Marks {
-        newline: a.newline | b.newline << 32,
-        equals: a.equals | b.equals << 32,
-        window: a.window | b.window << 32,
-    }
-}
-
-#[inline(always)]
-fn half<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH], from: usize) -> Marks {
-    let first = u8x32::from_slice(simd, &bytes[from..from + 32]);
-    let mut fits = [v.zero; GROUPS];
+    let load = |at: usize| u8x32::from_slice(simd, &bytes[at..at + 32]);
+    let mut fits = [[v.zero; 2]; GROUPS];
     for position in 0..WINDOW {
-        let at = from + position;
-        let here = u8x32::from_slice(simd, &bytes[at..at + 32]);
-        let (low, high) = (here & v.nibble, here >> 4);
+        let (a, b) = (load(position), load(position + 32));
+        let (a_low, a_high) = (a & v.nibble, a >> 4);
+        let (b_low, b_high) = (b & v.nibble, b >> 4);
         for ((fit, lows), highs) in fits.iter_mut().zip(&v.low).zip(&v.high) {
-            let admitted = lows[position].swizzle_dyn_within_blocks(low)
-                & highs[position].swizzle_dyn_within_blocks(high);
-            *fit = if position == 0 { admitted } else { *fit & admitted };
+            let (low, high) = (lows[position], highs[position]);
+            let a = low.swizzle_dyn_within_blocks(a_low) & high.swizzle_dyn_within_blocks(a_high);
+            let b = low.swizzle_dyn_within_blocks(b_low) & high.swizzle_dyn_within_blocks(b_high);
+            *fit = if position == 0 {
+                [a, b]
+            } else {
+                [fit[0] & a, fit[1] & b]
+            };
         }
     }
-    let none = (fits[0] | fits[1] | fits[2]).simd_eq(v.zero);
+    let bits = |a: u64, b: u64| a | b << 32;
+    let none = |half: usize| {
+        (fits[0][half] | fits[1][half] | fits[2][half])
+            .simd_eq(v.zero)
+            .to_bitmask()
+    };
+    let (a, b) = (load(0), load(32));
     Marks {
-        newline: first.simd_eq(v.newline).to_bitmask(),
-        equals: first.simd_eq(v.equals).to_bitmask(),
-        window: !none.to_bitmask() & u64::from(u32::MAX),
+        newline: bits(
+            a.simd_eq(v.newline).to_bitmask(),
+            b.simd_eq(v.newline).to_bitmask(),
+        ),
+        equals: bits(a.simd_eq(v.equals).to_bitmask(), b.simd_eq(v.equals).to_bitmask()),
+        window: !bits(none(0), none(1)),
     }
 }
 
@@ -306,46 +328,115 @@ fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V
         newline: u8x32::splat(simd, b'\n'),
         equals: u8x32::splat(simd, b'='),
     };
+    let mut equals = Places::default();
+    let mut windows = Places::default();
     let mut lines = 0;
-    let mut at = 0;
-    while let Some(bytes) = block[at..].first_chunk::<REACH>() {
-        let marks = marks(simd, &v, bytes);
-        tell(packed, block, at, marks, lines, visit);
-        lines += marks.newline.count_ones() as usize;
-        at += STEP;
-    }
-    // What is left is shorter than a step's reach: at most two steps, padded.
-    while at < block.len() {
-        let rest = &block[at..];
-        let length = rest.len().min(REACH);
-        let mut bytes = [0; REACH];
-        bytes[..length].copy_from_slice(&rest[..length]);
-        let mut marks = marks(simd, &v, &bytes);
-        if length < STEP {
-            marks.window &= (1 << length) - 1;
+    let mut from = 0;
+    while from < block.len() {
+        let mut newlines = 0;
+        (equals.count, windows.count) = (0, 0);
+        for step in 0..PART / STEP {
+            let at = from + step * STEP;
+            let marks = match block.get(at..).and_then(<[u8]>::first_chunk) {
+                Some(bytes) => marks(simd, &v, bytes),
+                None if at < block.len() => last(simd, &v, &block[at..]),
+                None => break,
+            };
+            newlines += marks.newline.count_ones() as usize;
+            equals.add::<2>(step * STEP, marks.equals);
+            windows.add::<4>(step * STEP, marks.window);
         }
-        tell(packed, block, at, marks, lines, visit);
-        lines += marks.newline.count_ones() as usize;
-        at += STEP;
+        equals.keep(|at| {
+            let around = (from + at).checked_sub(BEFORE).and_then(|n| block.get(n..));
+            around
+                .and_then(<[u8]>::first_chunk)
+                .is_none_or(|around: &[u8; BEFORE + 5]| {
+                    let [before @ .., _, a, b, c, d] = around;
+                    visit.wants(before, u32::from_le_bytes([*a, *b, *c, *d]))
+                })
+        });
+        windows.keep(|at| {
+            block[from + at..]
+                .first_chunk()
+                .is_none_or(|w| packed.may_be(u32::from_le_bytes(*w)))
+        });
+        equals.iter().for_each(|at| visit.equals(from + at));
+        windows
+            .iter()
+            .for_each(|at| packed.window(block, from + at, visit));
+        visit.part(from, lines);
+        lines += newlines;
+        from += PART;
     }
     lines
 }
 
-/// Visits the marks of a step.
+/// The marks of what is left at the end, shorter than a step's reach.
 #[inline(always)]
-fn tell<V: Visit>(packed: &Packed, block: &[u8], at: usize, marks: Marks, lines: usize, visit: &mut V) {
-    let before = |bit: u32| lines + (marks.newline & ((1 << bit) - 1)).count_ones() as usize;
-    let mut left = marks.equals;
-    while left != 0 {
-        let bit = left.trailing_zeros();
-        left &= left - 1;
-        visit.equals(at + bit as usize, before(bit));
+fn last<S: Simd>(simd: S, v: &Vectors<S>, rest: &[u8]) -> Marks {
+    let mut bytes = [0; REACH];
+    let length = rest.len().min(REACH);
+    bytes[..length].copy_from_slice(&rest[..length]);
+    let mut marks = marks(simd, v, &bytes);
+    if length < STEP {
+        marks.window &= (1 << length) - 1;
     }
-    let mut left = marks.window;
-    while left != 0 {
-        let bit = left.trailing_zeros();
-        left &= left - 1;
-        packed.window(block, at + bit as usize, before(bit), visit);
+    marks
+}
+
+/// Places in a part, from its beginning.
+struct Places {
+    at: [u16; PART + STEP],
+    count: usize,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places {
+            at: [0; PART + STEP],
+            count: 0,
+        }
+    }
+}
+
+impl Places {
+    /// Adds the places of the bits. The first `N` are written whether they are there or not, since that is quicker
+    /// than to ask; few steps have more.
+    #[inline(always)]
+    fn add<const N: usize>(&mut self, from: usize, mut bits: u64) {
+        let count = bits.count_ones() as usize;
+        let begin = self.count.min(PART);
+        self.count = begin + count;
+        let Some(free) = self.at.get_mut(begin..begin + STEP) else {
+            return; // never: a part has no more places than bytes
+        };
+        for place in &mut free[..N] {
+            *place = (from + bits.trailing_zeros() as usize) as u16;
+            bits &= bits.wrapping_sub(1);
+        }
+        for place in free.iter_mut().skip(N) {
+            if bits == 0 {
+                break;
+            }
+            *place = (from + bits.trailing_zeros() as usize) as u16;
+            bits &= bits - 1;
+        }
+    }
+
+    /// Keeps those that `wanted` says.
+    #[inline(always)]
+    fn keep(&mut self, wanted: impl Fn(usize) -> bool) {
+        let mut kept = 0;
+        for n in 0..self.count.min(PART) {
+            let at = self.at[n];
+            self.at[kept] = at;
+            kept += usize::from(wanted(usize::from(at)));
+        }
+        self.count = kept;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.at[..self.count].iter().map(|at| usize::from(*at))
     }
 }
 
@@ -357,27 +448,35 @@ mod tests {
 
     #[derive(Default)]
     struct Seen {
-        equals: Vec<(usize, usize)>,
-        syntax: BTreeSet<(usize, usize)>,
-        literals: BTreeSet<(usize, usize)>,
+        equals: Vec<usize>,
+        syntax: BTreeSet<usize>,
+        literals: BTreeSet<usize>,
+        parts: Vec<(usize, usize)>,
     }
 
     impl Visit for Seen {
-        fn equals(&mut self, at: usize, lines: usize) {
-            self.equals.push((at, lines));
+        fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool {
+            before[BEFORE - 1] == b'a' || after.to_le_bytes()[0] == b'b'
         }
-        fn syntax(&mut self, at: usize, lines: usize) {
-            self.syntax.insert((at, lines));
+        fn equals(&mut self, at: usize) {
+            self.equals.push(at);
         }
-        fn literal(&mut self, start: usize, lines: usize, _: usize) {
-            self.literals.insert((start, lines));
+        fn syntax(&mut self, at: usize) {
+            self.syntax.insert(at);
+        }
+        fn literal(&mut self, start: usize, _: usize) {
+            self.literals.insert(start);
+        }
+        fn part(&mut self, from: usize, lines: usize) {
+            self.parts.push((from, lines));
         }
     }
 
     proptest! {
         #[test]
         fn everything_is_seen_wherever_it_stands(
-            text in "[abc%=3D\n]{0,300}", literals in prop::collection::vec("[abc]{4,7}", 1..40),
+            text in prop_oneof!["[abc%=3D\n]{0,300}", "[abc%=3D\n]{4000,9000}", "[=%]{4090,4200}"],
+            literals in prop::collection::vec("[abc]{4,7}", 1..40),
         ) {
             let text = text.into_bytes();
             let bytes: Vec<&[u8]> = literals.iter().map(|l| l.as_bytes()).collect();
@@ -386,14 +485,20 @@ mod tests {
             let lines = Packed::new(&syntax, &bytes).each(&text, &mut seen);
             let before = |at: usize| text[..at].iter().filter(|b| **b == b'\n').count();
             prop_assert_eq!(lines, before(text.len()));
-            let places = |wanted: &dyn Fn(&[u8]) -> bool| -> Vec<(usize, usize)> {
-                (0..text.len()).filter(|&at| wanted(&text[at..])).map(|at| (at, before(at))).collect()
+            for (from, lines) in seen.parts {
+                prop_assert_eq!(lines, before(from));
+            }
+            let places = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+                (0..text.len()).filter(|&at| wanted(at)).collect()
             };
-            prop_assert_eq!(&seen.equals, &places(&|rest| rest[0] == b'='));
-            for place in places(&|rest| rest.starts_with(b"%3D") || rest.starts_with(b"%%")) {
+            prop_assert_eq!(&seen.equals, &places(&|at| {
+                let edge = at < BEFORE || at + 5 > text.len();
+                text[at] == b'=' && (edge || text[at - 1] == b'a' || text[at + 1] == b'b')
+            }));
+            for place in places(&|at| text[at..].starts_with(b"%3D") || text[at..].starts_with(b"%%")) {
                 prop_assert!(seen.syntax.contains(&place));
             }
-            let wanted = places(&|rest| bytes.iter().any(|l| rest.starts_with(l)));
+            let wanted = places(&|at| bytes.iter().any(|l| text[at..].starts_with(l)));
             prop_assert_eq!(seen.literals, wanted.into_iter().collect());
         }
     }
