@@ -324,6 +324,8 @@ pub fn run(args: Args) -> Ending {
         stop: stop.clone(),
         exhaustive: false,
     };
+    // The report is made by as many threads as the scan. It fails only where the pool stands already.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.jobs).build_global();
     let scan = Scan::new(config);
     let progress = Progress::default();
     let done = AtomicBool::new(false);
@@ -357,11 +359,13 @@ pub fn run(args: Args) -> Ending {
     if let Some(code) = stop.asked().and_then(crate::platform::exit_code) {
         return Ok(code);
     }
-    Ok(Outcome::of(
+    let outcome = Outcome::of(
         &report,
         args.allow_partial.or(file.allow_partial).unwrap_or(false),
-    )
-    .code())
+    );
+    // The process ends: taking a large report apart piece by piece would only cost time.
+    std::mem::forget(report);
+    Ok(outcome.code())
 }
 
 /// What a source was taken for, and why.

@@ -32,6 +32,7 @@ pub struct Aggregate {
 /// A serialised aggregate; rules and formats go by their numbers, which the identity beside it vouches for.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Wire {
+    #[serde(serialize_with = "crate::report::parallel::list")]
     findings: Vec<(FindingKey, Finding)>,
     folding: folding::Wire,
     credentials: kept::Wire<Credential>,

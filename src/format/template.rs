@@ -139,7 +139,7 @@ impl Template {
         let last = self.tokens.len() == token + 2;
         let quoted = next[0] == b'"' && self.escape == Some(Coding::Backslash);
         let mut from = at;
-        while let Some(found) = memchr::memmem::find(&line[from..], next).map(|n| from + n) {
+        while let Some(found) = find(&line[from..], next).map(|n| from + n) {
             from = found + 1;
             if quoted && escaped(&line[at..found]) {
                 continue;
@@ -262,6 +262,13 @@ fn each_value<'a>(column: &Column, text: Text<'a>, visit: &mut dyn FnMut(Text<'a
         rest = after;
     }
     visit(rest);
+}
+
+/// Where `literal` stands first. Literals between columns are a few bytes, and lines are short: a searcher would take
+/// longer to make than to use.
+fn find(line: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = *literal.first()?;
+    memchr::memchr_iter(first, line).find(|at| line[*at..].starts_with(literal))
 }
 
 /// Whether a quote after `before` is escaped.

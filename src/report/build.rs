@@ -58,15 +58,18 @@ pub fn build(input: BuildInput) -> Report {
     let sure = |f: &Finding| f.confidence >= input.min_confidence;
     let all: Vec<(&FindingKey, &Finding)> = input.aggregate.findings().filter(|(_, f)| sure(f)).collect();
     let mut review = Review::new(input.gate, input.rules, input.clock);
-    let mut findings: Vec<FindingReport> = Vec::with_capacity(all.len());
-    let id = |key: &FindingKey| key.id(&input.rules.rules[usize::from(key.rule)].spec.id);
-    let known: BTreeSet<u64> = all.iter().map(|(key, _)| id(key)).collect();
-    let mut signs = Signs::of(&input.aggregate, input.rules, &known);
-    for (key, f) in all {
+    let tell = |(key, f): &(&FindingKey, &Finding)| {
         let level = input.aggregate.level_of(key);
-        let mut told = finding(key, f, input.rules, input.formats, input.advice, level);
+        let id = key.id(&input.rules.rules[usize::from(key.rule)].spec.id);
+        (id, finding(id, key, f, input.rules, input.formats, input.advice, level))
+    };
+    let drafts = super::parallel::map(&all, tell);
+    let known: BTreeSet<u64> = drafts.iter().map(|(id, _)| *id).collect();
+    let mut signs = Signs::of(&input.aggregate, input.rules, &known);
+    let mut findings: Vec<FindingReport> = Vec::with_capacity(all.len());
+    for ((key, f), (id, mut told)) in all.into_iter().zip(drafts) {
         let rule = &input.rules.rules[usize::from(key.rule)].spec;
-        told.signs = signs.take(id(key), f, rule);
+        told.signs = signs.take(id, f, rule);
         if told.signs.iter().any(|s| s.weighs) {
             let (severity, basis) = severity::raised_by_signs(rule, f.severity, Basis(f.basis));
             (told.severity, told.severity_basis) = (severity, basis.texts());
@@ -177,6 +180,7 @@ fn rules_of(rules: &RuleSet, findings: &[FindingReport]) -> Vec<RuleReport> {
 }
 
 fn finding(
+    id: u64,
     key: &FindingKey,
     f: &Finding,
     rules: &RuleSet,
@@ -218,7 +222,7 @@ fn finding(
     }
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx", "unknown"];
     FindingReport {
-        id: hex16(key.id(&rule.id)),
+        id: hex16(id),
         rule: rule.id.clone(),
         title: rule.title.clone(),
         category: rule.category,

@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod model;
 pub mod ndjson;
 pub mod openmetrics;
+pub(crate) mod parallel;
 pub mod safe;
 pub mod sarif;
 mod signs;

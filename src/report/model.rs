@@ -45,6 +45,7 @@ pub struct Report {
     /// What was read, in order of names.
     pub sources: Vec<Source>,
     /// What was found: by severity, then exposures, then id.
+    #[serde(serialize_with = "super::parallel::list")]
     pub findings: Vec<FindingReport>,
     /// The rules that found them, by id.
     pub rules: Vec<RuleReport>,
