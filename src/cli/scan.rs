@@ -325,7 +325,9 @@ pub fn run(args: Args) -> Ending {
         exhaustive: false,
     };
     // The report is made by as many threads as the scan. It fails only where the pool stands already.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(config.jobs).build_global();
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.jobs)
+        .build_global();
     let scan = Scan::new(config);
     let progress = Progress::default();
     let done = AtomicBool::new(false);

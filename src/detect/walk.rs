@@ -246,8 +246,10 @@ impl<'r> Detector<'r> {
         self.companions.clear();
         self.work = line.len().saturating_mul(WORK_PER_BYTE).max(WORK_FLOOR);
         let (mut shapes, mut paths) = (std::mem::take(&mut self.shaped), std::mem::take(&mut self.pathed));
-        self.rules.worth(&self.rules.shapes, &keywords, surface, &mut shapes);
-        self.rules.worth(&self.rules.paths, &keywords, surface, &mut paths);
+        self.rules
+            .worth(&self.rules.shapes, &keywords, surface, &mut shapes);
+        self.rules
+            .worth(&self.rules.paths, &keywords, surface, &mut paths);
         let here = record.host.and_then(|h| host::normalize(h.bytes()));
         // What stands in no URL belongs to the request.
         let path = record.carriers.iter().find_map(|c| match c.content {

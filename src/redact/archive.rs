@@ -7,6 +7,7 @@ use super::tally::Trouble;
 use crate::input::open::tar_problem;
 use crate::report::model::Status;
 use crate::report::safe;
+use crate::scan::ZIP_HIDES;
 use std::io::{self, Read, Seek, Write};
 
 /// Bytes of a block of a tar archive.
@@ -87,6 +88,12 @@ impl Copier<'_> {
                 before.clear();
                 break;
             }
+            if !(extension || kind.is_pax_global_extensions() || data.is_empty()) {
+                let text = "is of a kind that has no content, and yet has one; unpack the archive and redact what comes of it";
+                self.problem(&member, Status::Skipped, text);
+                before.clear();
+                continue;
+            }
             before.extend_from_slice(header.as_bytes());
             before.extend_from_slice(&data);
             pad(data.len() as u64, &mut before)?;
@@ -136,6 +143,9 @@ impl Copier<'_> {
             let text = "several members of the zip archive have one name; unpack it and redact what is in it";
             return Ok(self.leave_out(name, Status::Skipped, text));
         }
+        if archive.offset() > 0 {
+            return Ok(self.leave_out(name, Status::Skipped, ZIP_HIDES));
+        }
         let aside = tempfile::tempfile_in(self.folder).map_err(Trouble::Write)?;
         let mut packed = zip::ZipWriter::new(aside);
         packed
@@ -152,7 +162,8 @@ impl Copier<'_> {
             };
             let inner = String::from_utf8_lossy(entry.name_raw()).into_owned();
             let member = format!("{name}!{}", safe::label(&inner));
-            if entry.is_dir() || entry.is_symlink() {
+            // What has content is rewritten, whatever it says it is.
+            if entry.is_dir() && entry.size() == 0 || entry.is_symlink() && entry.size() <= LONGEST_PATH {
                 packed
                     .raw_copy_file(entry)
                     .map_err(|e| Trouble::Write(e.into()))?;
@@ -176,6 +187,9 @@ impl Copier<'_> {
         Ok(true)
     }
 }
+
+/// Bytes of a path, at most, on the systems that have links.
+const LONGEST_PATH: u64 = 4096;
 
 /// Bytes of an entry that is no file, at most: names and attributes.
 const MOST_EXTENSION: u64 = 1 << 20;

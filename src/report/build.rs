@@ -61,7 +61,10 @@ pub fn build(input: BuildInput) -> Report {
     let tell = |(key, f): &(&FindingKey, &Finding)| {
         let level = input.aggregate.level_of(key);
         let id = key.id(&input.rules.rules[usize::from(key.rule)].spec.id);
-        (id, finding(id, key, f, input.rules, input.formats, input.advice, level))
+        (
+            id,
+            finding(id, key, f, input.rules, input.formats, input.advice, level),
+        )
     };
     let drafts = super::parallel::map(&all, tell);
     let known: BTreeSet<u64> = drafts.iter().map(|(id, _)| *id).collect();

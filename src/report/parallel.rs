@@ -47,7 +47,10 @@ mod tests {
         for n in [0, 1, STRETCH - 1, STRETCH, 3 * STRETCH + 7] {
             let long: Vec<_> = (0..n).map(|n| (n, format!("\"{n}\u{1f600}\\"))).collect();
             let written = serde_json::to_string(&Lists { long: &long }).unwrap();
-            assert_eq!(written, format!("{{\"long\":{}}}", serde_json::to_string(&long).unwrap()));
+            assert_eq!(
+                written,
+                format!("{{\"long\":{}}}", serde_json::to_string(&long).unwrap())
+            );
         }
     }
 }

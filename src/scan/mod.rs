@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
 pub(crate) use source::place;
-pub(crate) use stream::is_utf16;
+pub(crate) use stream::{ZIP_HIDES, is_utf16};
 pub use worker::Clients;
 pub(crate) use worker::{Counts, Place, Reading, Taken, Worker, method};
 

@@ -158,6 +158,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 );
             }
         };
+        let mut files = false;
         for entry in entries {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -178,16 +179,20 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             let kind = entry.header().entry_type();
             let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let member = format!("{name}!{}", safe::label(&inner));
+            files |= kind.is_file() || entry.size() > 0 && !kind.is_pax_global_extensions();
             if kind.is_file() || kind.is_contiguous() {
                 self.any(&member, Box::new(entry), &all, depth + 1);
             } else if kind.is_gnu_sparse() {
                 // Holes cost the archive nothing.
                 let entry = self.budget.unpacked(entry);
                 self.any(&member, Box::new(entry), &all, depth + 1);
-            } else if entry.size() > 0 && !(kind.is_dir() || kind.is_symlink() || kind.is_hard_link()) {
-                let why = "is a tar entry of a kind that is not known; unpack it and scan what comes of it";
+            } else if entry.size() > 0 && !kind.is_pax_global_extensions() {
+                let why = "is a tar entry of a kind that has no content, and yet has one; unpack it and scan what comes of it";
                 self.unread(&member, Status::Skipped, why);
             }
+        }
+        if !files {
+            self.unread(name, Status::Ignored, NO_FILES);
         }
     }
 
@@ -226,9 +231,13 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 );
             }
         };
+        if archive.offset() > 0 {
+            self.unread(name, Status::Partial, ZIP_HIDES);
+        }
         let mut order: Vec<(String, usize)> = (0..archive.len())
             .filter_map(|i| match archive.by_index_raw(i) {
-                Ok(f) if f.is_dir() => None,
+                // One that has content is no folder, whatever its name says.
+                Ok(f) if f.is_dir() && f.size() == 0 => None,
                 Ok(f) => Some((String::from_utf8_lossy(f.name_raw()).into_owned(), i)),
                 // What is wrong with it is said where it is opened.
                 Err(_) => Some((format!("member {i}"), i)),
@@ -239,6 +248,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             let why = "several members of the zip archive have one name, and the last of them alone was read; unpack it and \
                        scan what is in it";
             self.unread(name, Status::Partial, why);
+        }
+        if order.is_empty() && archive.offset() == 0 {
+            self.unread(name, Status::Ignored, NO_FILES);
         }
         for (inner, index) in order {
             let member = format!("{name}!{}", safe::label(&inner));
@@ -473,6 +485,11 @@ fn begins_as_document(head: &[u8]) -> bool {
         .first()
         .is_none_or(|&b| matches!(b, b'{' | b'<'))
 }
+
+/// Said of archives.
+const NO_FILES: &str = "is an archive without files";
+pub(crate) const ZIP_HIDES: &str = "the zip archive's directory does not list what stands before its first member; unpack it with \
+                                    a tool that repairs archives and give what comes of it";
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
 pub(super) const SPOOL: u64 = 4 << 30;
