@@ -47,86 +47,70 @@ const SYNTAX: [Syntax; 7] = [
     [b"?", b"eW", b"3wy", b"0AJost"], // base64 of JSON as a whole query
 ];
 
-/// How names that rules know end: of four bytes and more their last four, hashed, of shorter ones these with what
-/// stands before them, by classes. Two tables of 4 KiB, which stay in the processor's first cache.
+/// How names that rules know end: of four bytes and more their last four, hashed, of shorter ones the last three, or two,
+/// with what stands before them. Tables of 4 KiB, which stay in the processor's first cache.
 struct Tails {
-    long: Box<[u8; 1 << (TAIL_BITS - 3)]>,
-    short: Box<[u8; 1 << 12]>,
+    long: Table,
+    short: Table,
+    single: Table,
 }
 
 const TAIL_BITS: u32 = 15;
 
-/// Makes letters lower case; other bytes that it makes alike do no harm.
-const LOWER: u32 = 0x2020_2020;
+/// A set of hashes.
+struct Table(Box<[u8; 1 << (TAIL_BITS - 3)]>);
 
-/// Classes of bytes in names: letters 1 to 26, all digits 27, separators 28, everything else 0.
-const CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut b = 0;
-    while b < 256 {
-        let c = b as u8;
-        table[b] = match c {
-            b'a'..=b'z' => c - b'a' + 1,
-            b'A'..=b'Z' => c - b'A' + 1,
-            b'0'..=b'9' => 27,
-            b'_' | b'-' | b'.' => 28,
-            _ => 0,
-        };
-        b += 1;
+impl Table {
+    fn new() -> Table {
+        Table(Box::new([0; 1 << (TAIL_BITS - 3)]))
     }
-    table
-};
+
+    /// Letters count in either case; other bytes that this makes alike do no harm.
+    #[inline(always)]
+    fn slot(tail: u32) -> usize {
+        ((tail | 0x2020_2020).wrapping_mul(0x9E37_79B1) >> (32 - TAIL_BITS)) as usize
+    }
+
+    fn add(&mut self, tail: [u8; 4]) {
+        let slot = Table::slot(u32::from_le_bytes(tail));
+        self.0[slot >> 3] |= 1 << (slot & 7);
+    }
+
+    #[inline(always)]
+    fn has(&self, tail: u32) -> bool {
+        let slot = Table::slot(tail);
+        self.0[slot >> 3] >> (slot & 7) & 1 != 0
+    }
+}
 
 impl Tails {
     fn new<'n>(names: impl Iterator<Item = &'n [u8]>) -> Tails {
         let mut tails = Tails {
-            long: Box::new([0; 1 << (TAIL_BITS - 3)]),
-            short: Box::new([0; 1 << 12]),
+            long: Table::new(),
+            short: Table::new(),
+            single: Table::new(),
         };
+        let no_name = || (0..=255u8).filter(|b| !is_name_byte(*b));
         for name in names {
-            match name {
+            // A separator is any of three in the text.
+            let ways = |b: u8| if b == b'_' { &b"_-."[..] } else { &[0][..] };
+            let or = |way: &u8, b: u8| if *way == 0 { b } else { *way };
+            match *name {
                 [.., a, b, c, d] => {
-                    // A separator is any of three in the text.
-                    let ways = |b: &u8| if *b == b'_' { &b"_-."[..] } else { &[0][..] };
                     for (p, q) in ways(a).iter().flat_map(|p| ways(b).iter().map(move |q| (p, q))) {
                         for (r, s) in ways(c).iter().flat_map(|r| ways(d).iter().map(move |s| (r, s))) {
-                            let or = |way: &u8, b: &u8| if *way == 0 { *b } else { *way };
-                            let slot =
-                                Tails::long(u32::from_le_bytes([or(p, a), or(q, b), or(r, c), or(s, d)]));
-                            tails.long[slot >> 3] |= 1 << (slot & 7);
+                            tails.long.add([or(p, a), or(q, b), or(r, c), or(s, d)]);
                         }
                     }
                 }
-                [a, b, c] => tails.set(*a, *b, *c),
-                [b, c] => tails.set(b' ', *b, *c),
-                [c] => {
-                    // Whatever stands two bytes before it.
-                    for class in 0..32 {
-                        let slot = class << 10 | Tails::short(b' ', b' ', *c);
-                        tails.short[slot >> 3] |= 1 << (slot & 7);
-                    }
-                }
+                [a, b, c] => ways(b).iter().for_each(|q| tails.short.add([0, a, or(q, b), c])),
+                [b, c] => no_name().for_each(|a| tails.short.add([0, a, b, c])),
+                // Two bytes alone: what stands before them is masked out below.
+                [c] => no_name().for_each(|b| tails.single.add([0, 0, b, c])),
                 [] => {}
             }
         }
         tails
-    }
-
-    fn set(&mut self, a: u8, b: u8, c: u8) {
-        let slot = Tails::short(a, b, c);
-        self.short[slot >> 3] |= 1 << (slot & 7);
-    }
-
-    #[inline(always)]
-    fn long(tail: u32) -> usize {
-        ((tail | LOWER).wrapping_mul(0x9E37_79B1) >> (32 - TAIL_BITS)) as usize
-    }
-
-    #[inline(always)]
-    fn short(a: u8, b: u8, c: u8) -> usize {
-        usize::from(CLASS[a as usize]) << 10
-            | usize::from(CLASS[b as usize]) << 5
-            | usize::from(CLASS[c as usize])
     }
 
     /// Whether a name that is known may end these bytes, or one in which something is escaped.
@@ -135,21 +119,18 @@ impl Tails {
         let whole = u128::from_le_bytes(*before);
         let eight = (whole >> 64) as u64;
         let [x, y] = ((whole >> 48) as u16).to_le_bytes();
-        let [.., f, g, h] = *before;
-        let long = Tails::long((eight >> 32) as u32);
-        let short = Tails::short(f, g, h);
+        let four = (eight >> 32) as u32;
         // An escape among the last four letters has its first byte in these ten, or, where it is encoded itself more
-        // than twice, the `25` of that in the last eight.
-        let escaped =
-            (those(eight, b'%') | those(eight, b'\\') | those(eight, b'2') << 8 & those(eight, b'5')) != 0;
-        (self.long[long >> 3] >> (long & 7) & 1 != 0)
-            | (self.short[short >> 3] >> (short & 7) & 1 != 0)
-            | (h == b']')
-            | escaped
-            | (x == b'%')
-            | (y == b'%')
-            | (x == b'\\')
-            | (y == b'\\')
+        // than twice, the `25` of that in the last eight. What stands before an ampersand is another parameter.
+        let escapes = those(eight, b'%') | those(eight, b'\\') | those(eight, b'2') << 8 & those(eight, b'5');
+        let ampersands = exactly(eight, b'&');
+        let farther = (x == b'%') | (y == b'%') | (x == b'\\') | (y == b'\\');
+        self.long.has(four)
+            | self.short.has(four & !0xFF)
+            | self.single.has(four & !0xFFFF)
+            | ((four >> 24) as u8 == b']')
+            | (escapes > ampersands)
+            | (farther & (ampersands == 0))
     }
 }
 
@@ -159,6 +140,14 @@ fn those(bytes: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([1; 8]);
     let zeros = bytes ^ (LOW * byte as u64);
     zeros.wrapping_sub(LOW) & !zeros & (LOW << 7)
+}
+
+/// The high bit of each of eight bytes that is `byte`, and of no other.
+#[inline(always)]
+fn exactly(bytes: u64, byte: u8) -> u64 {
+    const SEVEN: u64 = u64::from_le_bytes([0x7F; 8]);
+    let zeros = bytes ^ (u64::from_le_bytes([1; 8]) * byte as u64);
+    !(((zeros & SEVEN) + SEVEN) | zeros | SEVEN)
 }
 
 impl<'r> Prefilter<'r> {
@@ -306,21 +295,15 @@ impl Sieve<'_, '_> {
 impl Visit for Sieve<'_, '_> {
     #[inline(always)]
     fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool {
-        const JSON: [u32; 7] = {
-            let mut out = [0; 7];
-            let mut n = 0;
-            while n < 7 {
-                let [a, b, c] = *BASE64_JSON[n];
-                out[n] = u32::from_le_bytes([a, b, c, 0]);
-                n += 1;
-            }
-            out
-        };
-        let begin = after & 0x00FF_FFFF;
-        JSON.iter()
-            .fold(self.prefilter.tails.may_end(before), |any, json| {
-                any | (begin == *json)
-            })
+        // The first two bytes of `BASE64_JSON`; the rest is asked at the visit.
+        const JSON: [u16; 4] = [
+            u16::from_le_bytes(*b"ey"),
+            u16::from_le_bytes(*b"ew"),
+            u16::from_le_bytes(*b"W3"),
+            u16::from_le_bytes(*b"Wy"),
+        ];
+        let json = JSON.iter().fold(false, |any, two| any | (*two == after as u16));
+        self.prefilter.tails.may_end(before) | json
     }
 
     fn equals(&mut self, at: usize) {

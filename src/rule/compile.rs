@@ -9,6 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How specific a match is; where matches overlap, the greater wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -295,8 +296,14 @@ pub struct RuleSet {
     /// The literals of rules that are looked for.
     literals: Vec<Box<[u8]>>,
     searcher: OnceLock<Packed>,
+    /// How often it was asked for without.
+    asked: AtomicUsize,
     digest: String,
 }
+
+/// Texts that are searched without a searcher, and how long they are at most, in bytes.
+const FEW: usize = 32;
+const SHORT: usize = 1024;
 
 /// Notes which literals stand in a text.
 struct Keywords<'r> {
@@ -351,6 +358,7 @@ impl RuleSet {
             pattern_of: Vec::new(),
             literals: Vec::new(),
             searcher: OnceLock::new(),
+            asked: AtomicUsize::new(0),
             digest: hasher.finalize().to_hex()[..32].to_string(),
         };
         set.index()?;
@@ -444,6 +452,16 @@ impl RuleSet {
     /// Which literals stand in `text`.
     pub fn keywords_in(&self, text: &[u8]) -> KeywordSet {
         let patterns = || self.patterns.iter().map(|l| &**l).collect::<Vec<_>>();
+        // A few short texts are searched sooner than the searcher is made.
+        if self.searcher.get().is_none() && text.len() < SHORT && self.asked.fetch_add(1, Relaxed) < FEW {
+            let mut set = KeywordSet::default();
+            for (pattern, keyword) in self.patterns.iter().zip(&self.pattern_of) {
+                if memchr::memmem::find(text, pattern).is_some() {
+                    set.insert(usize::from(*keyword));
+                }
+            }
+            return set;
+        }
         let searcher = self.searcher.get_or_init(|| Packed::new(&[], &patterns()));
         let mut found = Keywords {
             rules: self,

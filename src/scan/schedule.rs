@@ -21,6 +21,7 @@ use crate::platform;
 use crate::report::model::{Diagnostic, Level, Source, Status};
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -68,6 +69,9 @@ pub(super) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes of a file up to which one thread reads it.
+const SMALL: u64 = 16 << 10;
+
 /// Reads everything that was found.
 pub(super) fn run<'c, 's>(
     config: &'c Config,
@@ -108,11 +112,16 @@ pub(super) fn run<'c, 's>(
             .folded
             .push(std::mem::take(&mut worker.aggregate));
     };
-    match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
-        Ok(pool) if jobs > 1 => {
+    // One small file is read sooner than threads are made.
+    let small = total < SMALL && shared.candidates.len() == 1 && shared.candidates[0].path != Path::new("-");
+    let pool = (jobs > 1 && !small)
+        .then(|| rayon::ThreadPoolBuilder::new().num_threads(jobs).build().ok())
+        .flatten();
+    match pool {
+        Some(pool) => {
             pool.broadcast(|_| work());
         }
-        _ => work(),
+        None => work(),
     }
     let stopped = config.stop.asked();
     let mut results = shared

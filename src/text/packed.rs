@@ -15,6 +15,9 @@ pub const WINDOW: usize = 4;
 const GROUPS: usize = 3;
 const BUCKETS: usize = 8 * GROUPS;
 
+/// Windows of a literal that are weighed against each other.
+const CHOICE: usize = 4;
+
 /// Bytes that are looked at in one step, and those that a step reads: its last window reaches beyond.
 const STEP: usize = 64;
 const REACH: usize = STEP + WINDOW - 1;
@@ -23,6 +26,9 @@ const REACH: usize = STEP + WINDOW - 1;
 /// loop of its own: where places are many and most are nothing, a loop without branches costs a fraction of one that
 /// decides place by place.
 const PART: usize = 32 * STEP;
+
+/// The same for texts that are no longer.
+const SHORT: usize = 8 * STEP;
 
 /// Bytes before an `=` by which is told whether it is wanted.
 pub const BEFORE: usize = 16;
@@ -43,6 +49,72 @@ const FREQUENCY: [u16; 128] = [
     4, 300, 90, 183, 102, 451, 87, 79, 98, 279, 14, 61, 203, 126, 217, 277,
     161, 15, 205, 215, 284, 100, 51, 48, 47, 30, 38, 17, 20, 17, 1, 1,
 ];
+
+/// What stands in nearly every line of most logs, and what stands in many. Bytes are not independent of each other:
+/// `Geck` is far likelier than its letters are, and a bucket that admits it is hit in every line.
+const COMMON: [&[&str]; SETS] = [
+    &[
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/",
+        ".0 Safari/537.36\"",
+        " HTTP/1.1\" 200 ",
+        "https://www.",
+    ],
+    &[
+        "Gecko/20100101 Firefox/1",
+        "Mobile/15E148",
+        "(Macintosh; Intel Mac OS X 10_15_7)",
+        "Ubuntu; Linux x86_64; rv:1",
+        "bingbot/2.0; ",
+        "utm_source=",
+    ],
+    &[
+        "arcgis/rest/services/",
+        "/MapServer/",
+        "bboxSR=102100",
+        "imageSR=1",
+        "&size=2",
+        "transparent=true",
+        "layers=show%3A",
+        "outFields=",
+        "%20AND%20",
+        "/favicon.ico",
+        "robots.txt",
+        "/static/",
+    ],
+];
+
+/// How often a window of them stands at a place, of all places.
+const SHARES: [f32; SETS] = [0.003, 0.0006, 0.0004];
+
+/// Lists in `COMMON`, and a set of the windows in them, as many bits for each.
+const SETS: usize = 3;
+type Windows = [u128; SETS];
+
+/// The windows of `COMMON` that have a nibble at a position: low and high ones.
+struct Common {
+    low: [[Windows; 16]; WINDOW],
+    high: [[Windows; 16]; WINDOW],
+}
+
+impl Common {
+    fn new() -> Common {
+        let mut out = Common {
+            low: [[[0; SETS]; 16]; WINDOW],
+            high: [[[0; SETS]; 16]; WINDOW],
+        };
+        for (half, phrases) in COMMON.iter().enumerate() {
+            let windows = phrases.iter().flat_map(|p| p.as_bytes().windows(WINDOW));
+            // One that stands in two of them weighs twice.
+            for (n, window) in windows.take(128).enumerate() {
+                for (position, byte) in window.iter().enumerate() {
+                    out.low[position][usize::from(byte & 15)][half] |= 1 << n;
+                    out.high[position][usize::from(byte >> 4)][half] |= 1 << n;
+                }
+            }
+        }
+        out
+    }
+}
 
 /// Sums of `FREQUENCY` by the high nibble of bytes and a set of low ones, whose halves are told apart.
 const SUMS: [[[u16; 256]; 2]; 8] = {
@@ -96,27 +168,33 @@ pub struct Packed {
 
 type Tables = [[[u8; 16]; WINDOW]; GROUPS];
 
-/// The nibbles that a bucket admits at one position, and how often bytes of them stand in logs.
+/// The nibbles that a bucket admits at one position, how often bytes of them stand in logs, and which windows of
+/// `COMMON` have them there.
 #[derive(Clone, Copy, Default)]
 struct Nibbles {
     low: u16,
     high: u16,
     share: f32,
+    common_low: Windows,
+    common_high: Windows,
 }
 
 impl Nibbles {
-    fn with(self, byte: u8) -> Nibbles {
+    fn with(&self, byte: u8, position: usize, common: &Common) -> Nibbles {
         let (low, high) = (self.low | 1 << (byte & 15), self.high | 1 << (byte >> 4));
         if (low, high) == (self.low, self.high) {
-            return self;
+            return *self;
         }
         let shares = (0..8)
             .filter(|n| high >> n & 1 != 0)
             .map(|n| SUMS[n][0][usize::from(low & 255)] + SUMS[n][1][usize::from(low >> 8)]);
+        let join = |a: Windows, b: Windows| std::array::from_fn(|n| a[n] | b[n]);
         Nibbles {
             low,
             high,
             share: f32::from(shares.sum::<u16>()) / 10_000.0,
+            common_low: join(self.common_low, common.low[position][usize::from(byte & 15)]),
+            common_high: join(self.common_high, common.high[position][usize::from(byte >> 4)]),
         }
     }
 }
@@ -126,17 +204,39 @@ impl Nibbles {
 struct Bucket([Nibbles; WINDOW]);
 
 impl Bucket {
-    fn with(&self, window: &[u8]) -> Bucket {
+    fn with(&self, window: &[u8], common: &Common) -> Bucket {
         let mut out = *self;
-        for (nibbles, &byte) in out.0.iter_mut().zip(window) {
-            *nibbles = nibbles.with(byte);
+        for (position, (nibbles, &byte)) in out.0.iter_mut().zip(window).enumerate() {
+            *nibbles = nibbles.with(byte, position, common);
         }
         out
     }
 
+    /// How often it is hit, of all places.
     fn share(&self) -> f32 {
-        self.0.iter().map(|n| n.share).product()
+        share(self.0.each_ref())
     }
+
+    /// How often it is hit with this window beside those it has; none where it has all of it.
+    fn share_with(&self, window: &[u8], common: &Common) -> Option<f32> {
+        let has = |n: &Nibbles, b: u8| n.low >> (b & 15) & 1 != 0 && n.high >> (b >> 4) & 1 != 0;
+        if self.0.iter().zip(window).all(|(n, b)| has(n, *b)) {
+            return None;
+        }
+        Some(self.with(window, common).share())
+    }
+}
+
+fn share(all: [&Nibbles; WINDOW]) -> f32 {
+    let by_chance: f32 = all.iter().map(|n| n.share).product();
+    let admitted = all.iter().fold([u128::MAX; SETS], |all, n| {
+        std::array::from_fn(|k| all[k] & n.common_low[k] & n.common_high[k])
+    });
+    let often = admitted
+        .iter()
+        .zip(SHARES)
+        .map(|(set, share)| set.count_ones() as f32 * share);
+    by_chance + often.sum::<f32>()
 }
 
 fn slot(window: u32) -> usize {
@@ -164,7 +264,10 @@ impl Packed {
         let (fixed, free) = buckets.split_at_mut(syntax.len().min(BUCKETS - 1));
         for (bucket, pattern) in fixed.iter_mut().zip(syntax) {
             for (nibbles, bytes) in bucket.0.iter_mut().zip(pattern) {
-                *nibbles = bytes.iter().fold(Nibbles::default(), |n, b| n.with(*b));
+                for byte in *bytes {
+                    nibbles.low |= 1 << (byte & 15);
+                    nibbles.high |= 1 << (byte >> 4);
+                }
                 if bytes.is_empty() {
                     (nibbles.low, nibbles.high) = (u16::MAX, u16::MAX);
                 }
@@ -173,31 +276,43 @@ impl Packed {
                 out.syntax[usize::from(*byte)] = true;
             }
         }
-        // Those that are likeliest to be hit by chance choose first.
-        let alone = |literal: &[u8]| {
-            let shares = literal.windows(WINDOW).map(|w| Bucket::default().with(w).share());
-            shares.fold(1.0, f32::min)
-        };
-        let mut order: Vec<(f32, usize)> = literals
+        // Those that are likeliest to be hit choose first, each among its few rarest windows.
+        let common = Common::new();
+        let mut order: Vec<(f32, usize, Vec<usize>)> = literals
             .iter()
             .enumerate()
             .filter(|(_, l)| l.len() >= WINDOW && !l.contains(&b'\n'))
-            .map(|(n, l)| (alone(l), n))
+            .map(|(n, l)| {
+                let windows = l.windows(WINDOW).take(usize::from(u8::MAX)).enumerate();
+                let mut rarest: Vec<(f32, usize)> = windows
+                    .map(|(at, w)| (Bucket::default().with(w, &common).share(), at))
+                    .collect();
+                rarest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                rarest.truncate(CHOICE);
+                let least = rarest.first().map_or(0.0, |(share, _)| *share);
+                (least, n, rarest.into_iter().map(|(_, at)| at).collect())
+            })
             .collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        for (_, n) in order {
-            let mut best = (f32::MAX, 0, 0, Bucket::default());
-            for (at, window) in literals[n].windows(WINDOW).enumerate().take(usize::from(u8::MAX)) {
+        let mut shares: Vec<f32> = free.iter().map(Bucket::share).collect();
+        for (_, n, rarest) in order {
+            let mut best = (f32::MAX, 0, 0);
+            'all: for at in rarest {
+                let window = &literals[n][at..at + WINDOW];
                 for (k, bucket) in free.iter().enumerate() {
-                    let grown = bucket.with(window);
-                    let cost = grown.share() - bucket.share();
+                    let Some(share) = bucket.share_with(window, &common) else {
+                        best = (0.0, at, k);
+                        break 'all;
+                    };
+                    let cost = share - shares[k];
                     if cost < best.0 {
-                        best = (cost, at, k, grown);
+                        best = (cost, at, k);
                     }
                 }
             }
-            let (_, at, k, grown) = best;
-            free[k] = grown;
+            let (_, at, k) = best;
+            free[k] = free[k].with(&literals[n][at..at + WINDOW], &common);
+            shares[k] = free[k].share();
             if let Some(window) = window_of(&literals[n][at..]) {
                 out.table[slot(window) >> 3] |= 1 << (slot(window) & 7);
                 out.windows.push((window, n as u16, at as u8));
@@ -222,7 +337,12 @@ impl Packed {
 
     /// Visits what stands in `block`; gives the number of its newlines. Places come in no order.
     pub fn each(&self, block: &[u8], visit: &mut impl Visit) -> usize {
-        dispatch!(self.level, simd => pass(simd, self, block, visit))
+        // Room for places is made for each call, which short texts would feel.
+        if block.len() <= SHORT {
+            dispatch!(self.level, simd => pass::<_, _, { SHORT + STEP }>(simd, self, block, visit))
+        } else {
+            dispatch!(self.level, simd => pass::<_, _, { PART + STEP }>(simd, self, block, visit))
+        }
     }
 
     /// Whether a window may be one of a literal or a pattern of syntax.
@@ -319,7 +439,12 @@ fn marks<S: Simd>(simd: S, v: &Vectors<S>, bytes: &[u8; REACH]) -> Marks {
 }
 
 #[inline(always)]
-fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V) -> usize {
+fn pass<S: Simd, V: Visit, const ROOM: usize>(
+    simd: S,
+    packed: &Packed,
+    block: &[u8],
+    visit: &mut V,
+) -> usize {
     let v = Vectors {
         low: packed.low.map(|group| group.map(|table| twice(simd, &table))),
         high: packed.high.map(|group| group.map(|table| twice(simd, &table))),
@@ -328,14 +453,15 @@ fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V
         newline: u8x32::splat(simd, b'\n'),
         equals: u8x32::splat(simd, b'='),
     };
-    let mut equals = Places::default();
-    let mut windows = Places::default();
+    let part = ROOM - STEP;
+    let mut equals = Places::<ROOM>::new();
+    let mut windows = Places::<ROOM>::new();
     let mut lines = 0;
     let mut from = 0;
     while from < block.len() {
         let mut newlines = 0;
         (equals.count, windows.count) = (0, 0);
-        for step in 0..PART / STEP {
+        for step in 0..part / STEP {
             let at = from + step * STEP;
             let marks = match block.get(at..).and_then(<[u8]>::first_chunk) {
                 Some(bytes) => marks(simd, &v, bytes),
@@ -343,8 +469,8 @@ fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V
                 None => break,
             };
             newlines += marks.newline.count_ones() as usize;
-            equals.add::<2>(step * STEP, marks.equals);
-            windows.add::<4>(step * STEP, marks.window);
+            equals.add::<4>(step * STEP, marks.equals);
+            windows.add::<2>(step * STEP, marks.window);
         }
         equals.keep(|at| {
             let around = (from + at).checked_sub(BEFORE).and_then(|n| block.get(n..));
@@ -366,7 +492,7 @@ fn pass<S: Simd, V: Visit>(simd: S, packed: &Packed, block: &[u8], visit: &mut V
             .for_each(|at| packed.window(block, from + at, visit));
         visit.part(from, lines);
         lines += newlines;
-        from += PART;
+        from += part;
     }
     lines
 }
@@ -385,27 +511,26 @@ fn last<S: Simd>(simd: S, v: &Vectors<S>, rest: &[u8]) -> Marks {
 }
 
 /// Places in a part, from its beginning.
-struct Places {
-    at: [u16; PART + STEP],
+struct Places<const ROOM: usize> {
+    /// As many as a part has bytes, and a step's more: some are written that are not there.
+    at: [u16; ROOM],
     count: usize,
 }
 
-impl Default for Places {
-    fn default() -> Self {
+impl<const ROOM: usize> Places<ROOM> {
+    fn new() -> Self {
         Places {
-            at: [0; PART + STEP],
+            at: [0; ROOM],
             count: 0,
         }
     }
-}
 
-impl Places {
     /// Adds the places of the bits. The first `N` are written whether they are there or not, since that is quicker
     /// than to ask; few steps have more.
     #[inline(always)]
     fn add<const N: usize>(&mut self, from: usize, mut bits: u64) {
         let count = bits.count_ones() as usize;
-        let begin = self.count.min(PART);
+        let begin = self.count.min(ROOM - STEP);
         self.count = begin + count;
         let Some(free) = self.at.get_mut(begin..begin + STEP) else {
             return; // never: a part has no more places than bytes
@@ -427,7 +552,7 @@ impl Places {
     #[inline(always)]
     fn keep(&mut self, wanted: impl Fn(usize) -> bool) {
         let mut kept = 0;
-        for n in 0..self.count.min(PART) {
+        for n in 0..self.count.min(ROOM) {
             let at = self.at[n];
             self.at[kept] = at;
             kept += usize::from(wanted(usize::from(at)));

@@ -16,6 +16,9 @@ const MAX_ROW: usize = 4 << 20;
 /// Columns that are looked at.
 const MAX_COLUMNS: usize = 256;
 
+/// Bytes that are split before it is asked whether that is enough.
+const SOME: usize = 1024;
+
 /// Rows of the head that say what the columns are.
 const SAMPLE: usize = 20;
 
@@ -295,15 +298,16 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
     }
     let mut rows: Vec<Vec<u8>> = Vec::new();
     let mut splitter = Rows::new(delimiter);
-    let mut keep = |row: &[u8], _| {
-        if rows.len() < SAMPLE {
-            rows.push(row.to_vec());
+    for piece in head.chunks(SOME) {
+        splitter.feed(piece, &mut |row: &[u8], _| rows.push(row.to_vec()));
+        if rows.len() >= SAMPLE {
+            break;
         }
-    };
-    splitter.feed(head, &mut keep);
-    if head.len() < HEAD {
-        splitter.ends(0, &mut keep);
     }
+    if head.len() < HEAD && rows.len() < SAMPLE {
+        splitter.ends(0, &mut |row: &[u8], _| rows.push(row.to_vec()));
+    }
+    rows.truncate(SAMPLE);
     let table: Vec<Vec<Cell>> = rows.iter().map(|r| cells(r, delimiter)).collect();
     let width = table.first()?.len();
     let words: Vec<String> = table[0].iter().map(|c| word(&rows[0], c)).collect();
