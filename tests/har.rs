@@ -374,3 +374,33 @@ fn bodies_of_any_length_are_read_to_their_end() {
         assert!(plain[offset..].starts_with("q9Zt7LmK2vX8bN4cR6yW"));
     }
 }
+
+#[test]
+fn the_reply_tells_how_long_its_token_lives() {
+    // ArcGIS answers with milliseconds since 1970.
+    let reply = |expires: u64| {
+        json!({"token": format!("{TOKEN}{TOKEN}.."), "expires": expires, "ssl": true}).to_string()
+    };
+    for (expires, state, until) in [
+        (1_795_255_200_000, "unexpired", "2026-11-21T10:00:00Z"),
+        (1_763_632_800_000, "expired", "2025-11-20T10:00:00Z"),
+    ] {
+        let mut entry = entry("https://gis.example.gov/arcgis/tokens/generateToken");
+        entry["response"]["content"] = json!({"mimeType": "application/json", "text": reply(expires)});
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.har");
+        std::fs::write(&path, json!({"log": {"entries": [entry]}}).to_string()).unwrap();
+        let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .args(["scan", "-f", "json", "--now", "2026-11-21T00:00:00Z"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let life = &report["findings"][0]["liveness"];
+        assert_eq!(
+            (&life["state"], &life["until"]),
+            (&json!(state), &json!(until)),
+            "{report}"
+        );
+    }
+}
