@@ -13,6 +13,8 @@
 use super::name::{MAX_NAME, fold, is_name_byte};
 use crate::rule::RuleSet;
 use crate::text::packed::{BEFORE, Packed, Syntax, Visit};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How far before `@` a userinfo may begin, in raw bytes. The walk takes no longer one.
 pub const MAX_USERINFO: usize = 1024;
@@ -24,8 +26,15 @@ const NAME_WINDOW: usize = MAX_NAME * 4;
 pub struct Prefilter<'r> {
     rules: &'r RuleSet,
     tails: Tails,
-    packed: Packed,
+    literals: Vec<Box<[u8]>>,
+    packed: OnceLock<Packed>,
+    /// Blocks that were looked through without it.
+    by_hand: AtomicUsize,
 }
+
+/// A few small blocks are looked through sooner than the searcher is made: how many, and of how many bytes at most.
+const FEW: usize = 4;
+const SMALL: usize = 4096;
 
 /// A place in a line that has to be read.
 #[derive(Clone, Copy, Debug)]
@@ -153,32 +162,55 @@ fn exactly(bytes: u64, byte: u8) -> u64 {
 impl<'r> Prefilter<'r> {
     /// Compiles it from the rules and from literals that formats ask for.
     pub fn new(rules: &'r RuleSet, triggers: &[&str]) -> Self {
-        let mut patterns: Vec<&[u8]> = triggers
+        let mut literals: Vec<Box<[u8]>> = triggers
             .iter()
-            .map(|p| p.as_bytes())
-            .chain(rules.literals().iter().map(|l| &**l))
+            .map(|p| p.as_bytes().into())
+            .chain(rules.literals().iter().cloned())
             .collect();
-        patterns.sort_unstable();
-        patterns.dedup();
+        literals.sort_unstable();
+        literals.dedup();
         Prefilter {
             rules,
             tails: Tails::new(rules.names()),
-            packed: Packed::new(&SYNTAX, &patterns),
+            literals,
+            packed: OnceLock::new(),
+            by_hand: AtomicUsize::new(0),
         }
     }
 
     /// Appends to `out` a place in each line of `block` that has to be read, and gives the number of newlines;
     /// places are in no order, and a line may have several. The block is a run of whole lines.
     pub fn candidates(&self, block: &[u8], out: &mut Vec<Candidate>) -> usize {
-        self.packed.each(
+        let mut sieve = Sieve {
+            prefilter: self,
             block,
-            &mut Sieve {
-                prefilter: self,
-                block,
-                told: out.len(),
-                out,
-            },
-        )
+            told: out.len(),
+            out,
+        };
+        let few = || self.by_hand.fetch_add(1, Relaxed) < FEW;
+        if self.packed.get().is_none() && block.len() <= SMALL && few() {
+            return self.small(&mut sieve);
+        }
+        let literals = || self.literals.iter().map(|l| &**l).collect::<Vec<_>>();
+        let packed = self.packed.get_or_init(|| Packed::new(&SYNTAX, &literals()));
+        packed.each(block, &mut sieve)
+    }
+
+    /// The same without the searcher.
+    fn small(&self, sieve: &mut Sieve) -> usize {
+        let block = sieve.block;
+        for (at, byte) in block.iter().enumerate() {
+            match byte {
+                b'=' => sieve.equals(at),
+                _ if SYNTAX.iter().any(|s| s[0].contains(byte)) => sieve.syntax(at),
+                _ => {}
+            }
+        }
+        for literal in &self.literals {
+            memchr::memmem::find_iter(block, literal).for_each(|at| sieve.literal(at, 0));
+        }
+        sieve.part(0, 0);
+        memchr::memchr_iter(b'\n', block).count()
     }
 
     /// Whether the syntax at `at` has before or after it what makes the line worth reading.
@@ -373,4 +405,40 @@ fn userinfo_before(block: &[u8], at: usize) -> bool {
         }
     }
     colon
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Catalogue;
+    use crate::scan::default_rules;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn small_blocks_are_looked_through_alike(
+            words in prop::collection::vec(
+                prop_oneof![
+                    "[a-zA-Z_.-]{1,9}=", "(to|%74o)ken=", "%(25)*3D", r#""[a-z]{1,5}" ?:"#, "/reset/", "AKIA", "ghp_", "[?=]eyJ",
+                    "(https?)?://[a-z]{1,4}:?[a-z]{0,4}@", "pw=", "\n", "[ -~]{0,12}",
+                ],
+                0..60,
+            ),
+        ) {
+            let block = words.concat().into_bytes();
+            let rules = default_rules().unwrap();
+            let formats = Catalogue::builtin().unwrap();
+            let told = |prefilter: &Prefilter| {
+                let mut out = Vec::new();
+                let lines = prefilter.candidates(&block, &mut out);
+                let places: BTreeMap<usize, usize> = out.iter().map(|c| (c.at, c.lines)).collect();
+                (lines, places)
+            };
+            let small = Prefilter::new(&rules, &formats.triggers());
+            let large = Prefilter::new(&rules, &formats.triggers());
+            large.by_hand.store(FEW, Relaxed);
+            prop_assert_eq!(told(&small), told(&large));
+        }
+    }
 }
