@@ -557,6 +557,7 @@ impl<'c> Worker<'c> {
                 source: place.name.clone(),
                 block: matches!(position, Position::Line(_)).then_some((place.source, place.block)),
                 position,
+                part: None,
                 offset: e.span.start,
                 time: e.time,
                 client: shown().map(Into::into),
