@@ -216,6 +216,7 @@ class Hadoop:
         return stream
 
     def read(self, name: str, start: int, size: int) -> bytes:
+        size = max(0, min(size, self.size(name) - start))
         read, write = os.pipe()
         parts: list[bytes] = []
 
@@ -226,35 +227,42 @@ class Hadoop:
         thread = threading.Thread(target=drain)
         thread.start()
         try:
-            self._copy(name, start, write, size)
+            self._copy(name, start, write, [size])
         finally:
             os.close(write)
             thread.join()
         return parts[0]
 
-    def _copy(self, name: str, start: int, out: int, size: int) -> int:
-        """Copies up to `size` bytes into the pipe; gives how many are left of them."""
+    def size(self, name: str) -> int:
+        path = self.jvm().org.apache.hadoop.fs.Path(name)
+        return path.getFileSystem(Hadoop._conf).getFileStatus(path).getLen()
+
+    def _copy(self, name: str, start: int, out: int, steps: Iterable[int]) -> None:
+        """Copies from `start` on into the pipe, in steps of so many bytes."""
         jvm = self.jvm()
         stream = self.open(name, start)
         try:
             sink = jvm.java.io.FileOutputStream(f"/proc/{os.getpid()}/fd/{out}")
             try:
-                count = min(size, max(0, stream.available()) or size)
-                jvm.org.apache.hadoop.io.IOUtils.copyBytes(stream, sink, count, False)
-                return size - count
+                for step in steps:
+                    jvm.org.apache.hadoop.io.IOUtils.copyBytes(stream, sink, step, False)
             finally:
                 sink.close()
         finally:
             stream.close()
 
     def feed(self, name: str, start: int, out: int, wanted: Callable[[], bool]) -> None:
-        path = self.jvm().org.apache.hadoop.fs.Path(name)
-        size = path.getFileSystem(Hadoop._conf).getFileStatus(path).getLen()
-        # In steps: what is behind a part is wanted only as far as its last line reaches.
-        while start < size and wanted():
-            step = min(16 * MIB, size - start)
-            self._copy(name, start, out, step)
-            start += step
+        size = self.size(name)
+
+        def steps() -> Iterator[int]:
+            # What is behind a part is wanted only as far as its last line reaches.
+            at = start
+            while at < size and wanted():
+                step = min(16 * MIB, size - at)
+                yield step
+                at += step
+
+        self._copy(name, start, out, steps())
 
 
 def reader(name: str, settings: Settings) -> Local | Hadoop:
@@ -369,7 +377,7 @@ class Scanner:
             except BrokenPipeError:
                 pass  # it has what it wants
             except Exception as e:
-                if process.poll() is None:
+                if process.poll() is None and "Broken pipe" not in str(e):
                     # Ended like this, it says that it has not read everything.
                     failed.append(e)
                     time.sleep(0.3)
@@ -513,6 +521,7 @@ def iterate(remote) -> Iterator:
 def run(spark, args: argparse.Namespace) -> int:
     """Does the job; gives the gate's exit code."""
     context = spark.sparkContext
+    context.addPyFile(os.path.abspath(__file__))
     with tempfile.TemporaryDirectory(prefix="plainsight-") as folder:
         if args.fingerprint_key_file:
             with open(args.fingerprint_key_file, "rb") as file:
@@ -655,4 +664,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # By its name, so that executors know where what they are sent comes from.
+    import plainsight_spark
+
+    sys.exit(plainsight_spark.main())

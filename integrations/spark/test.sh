@@ -5,14 +5,16 @@
 #   PLAINSIGHT=target/release/plainsight integrations/spark/test.sh
 #
 # CORPUS names a folder with logs (.log, .gz …); without it SIZE bytes of logs are made, half of them compressed. PYTHON
-# has pyspark and pytest; without it they are installed into a folder of their own. WORKERS=1 leaves one worker and kills none.
+# has pyspark and pytest; without it they are installed into a folder of their own. WORKERS=1 starts one worker and kills
+# none. KEEP names a folder for what the cluster said.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 plainsight=$(realpath "${PLAINSIGHT:-$here/../../target/release/plainsight}")
 work=$(mktemp -d "${TMPDIR:-/tmp}/plainsight-spark-XXXXXX")
 groups=()
 finish() {
-  for g in "${groups[@]}"; do kill -9 -- "-$g" 2>/dev/null || true; done
+  for g in "${groups[@]}" ${killer:-}; do kill -9 -- "-$g" 2>/dev/null || true; done
+  [ -z "${KEEP:-}" ] || cp "$work"/*.json "$work"/*.out "$work"/job.err "$KEEP" 2>/dev/null || true
   rm -rf "$work"
 }
 trap finish EXIT
@@ -77,7 +79,7 @@ echo "one machine, one thread: exit ${one:-0}, $(echo "$(date +%s.%N) - $began" 
 
 if [ "${WORKERS:-2}" -gt 1 ]; then
   # Kills a worker with all that it has started, as soon as it has done a part of the work.
-  "$PYTHON" - "$ui" "${groups[2]}" "${KILL_AFTER:-4}" <<'PY' &
+  setsid "$PYTHON" - "$ui" "${groups[2]}" "${KILL_AFTER:-4}" <<'PY' &
 import json, os, signal, sys, time, urllib.request
 ui, group, after = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 base = f"http://127.0.0.1:{ui}/api/v1/applications"
@@ -91,17 +93,15 @@ while True:
                 os.killpg(group, signal.SIGKILL)
                 print(f"killed a worker and its executor after {stage['numCompleteTasks']} of {stage['numTasks']} tasks", flush=True)
                 sys.exit()
-    except OSError:
-        continue
-    except IndexError:
-        continue
+    except (OSError, ValueError, IndexError):
+        continue  # it has not begun
 PY
   killer=$!
 fi
 began=$(date +%s.%N)
 "$SPARK_HOME/bin/spark-submit" --master "spark://127.0.0.1:$port" --executor-cores 1 --executor-memory 640m --driver-memory 512m \
   --conf spark.ui.port="$ui" --conf spark.ui.showConsoleProgress=false --conf spark.network.timeout=60s --conf spark.executor.heartbeatInterval=5s \
-  --files "$plainsight" "$here/plainsight_spark.py" "$corpus" --output "$work/spark.json" --bin plainsight \
+  --files "$plainsight" "$here/plainsight_spark.py" "$corpus" --output "$work/spark.json" --bin "$plainsight" \
   --split-size "${SPLIT:-16777216}" --fan-in "${FAN_IN:-4}" --fingerprint-key-file "$work/key" --now $now >"$work/job.out" 2>"$work/job.err" || spark=$?
 echo "Spark, ${WORKERS:-2} workers: exit ${spark:-0}, $(echo "$(date +%s.%N) - $began" | bc) s, $(grep -E ' files, .* tasks$' "$work/job.err")"
 if [ -n "${killer:-}" ]; then
@@ -114,7 +114,6 @@ if [ -n "${killer:-}" ]; then
 fi
 if [ "${one:-0}" != "${spark:-0}" ] || ! cmp "$work/one.json" "$work/spark.json"; then
   tail -20 "$work/job.err" >&2
-  [ -z "${KEEP:-}" ] || cp "$work"/*.json "$work"/job.err "$KEEP"
   exit 1
 fi
 "$PYTHON" - "$work/one.json" <<'PY'
