@@ -100,7 +100,7 @@ PY
 fi
 began=$(date +%s.%N)
 "$SPARK_HOME/bin/spark-submit" --master "spark://127.0.0.1:$port" --executor-cores 1 --executor-memory 640m --driver-memory 512m \
-  --conf spark.ui.port="$ui" --conf spark.ui.showConsoleProgress=false --conf spark.network.timeout=60s --conf spark.executor.heartbeatInterval=5s \
+  --conf spark.ui.port="$ui" --conf spark.ui.showConsoleProgress=false --conf spark.network.timeout=600s \
   --files "$plainsight" "$here/plainsight_spark.py" "$corpus" --output "$work/spark.json" --bin "$plainsight" \
   --split-size "${SPLIT:-16777216}" --fan-in "${FAN_IN:-4}" --fingerprint-key-file "$work/key" --now $now >"$work/job.out" 2>"$work/job.err" || spark=$?
 echo "Spark, ${WORKERS:-2} workers: exit ${spark:-0}, $(echo "$(date +%s.%N) - $began" | bc) s, $(grep -E ' files, .* tasks$' "$work/job.err")"

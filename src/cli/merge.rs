@@ -6,7 +6,7 @@ use super::{Ending, formats, output, scan};
 use crate::gate::{Outcome, Threshold};
 use crate::input::magic::{self, Magic};
 use crate::input::open::{Peek, decompress};
-use crate::merge::{MergeError, Merger, Options};
+use crate::merge::{self, MergeError, Merger, Options, Part};
 use crate::report::safe;
 use crate::rule::Severity;
 use crate::scan::Config;
@@ -16,9 +16,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 
 /// Reports up to this size are read as a whole, in bytes; larger ones as they come, which takes longer.
 const HELD: u64 = 32 << 20;
+
+/// Reports that may wait to be joined.
+const WAITING: usize = 2;
 
 /// Arguments of `merge`.
 #[derive(Debug, clap::Args)]
@@ -129,84 +133,91 @@ fn files(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
     Ok(out)
 }
 
-/// Joins `files`: each thread those that it comes to, then what the threads have. That the order does not matter is what
-/// makes a report mergeable.
+/// What a thread that reads hands on: a report, or what is wrong with one; by number of the file.
+type Sent = (usize, anyhow::Result<Part>);
+
+/// Joins `files`: some threads read, this one joins what comes, so that what is joined is held once. That the order does
+/// not matter is what makes a report mergeable.
 fn join<'o>(files: &[PathBuf], jobs: usize, options: &'o Options) -> anyhow::Result<Merger<'o>> {
+    let mut merger = Merger::new(options);
     let next = AtomicUsize::new(0);
-    let work = || -> Result<Merger<'o>, (usize, anyhow::Error)> {
-        let mut merger = Merger::new(options);
-        let mut held = Vec::new();
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = files.get(n) else {
-                return Ok(merger);
-            };
-            add(&mut merger, path, &mut held).map_err(|e| {
-                // Nothing that comes later has to be read any more.
+    let names: Vec<String> = files.iter().map(|f| safe::path(f)).collect();
+    let mut failed: Option<(usize, anyhow::Error)> = None;
+    std::thread::scope(|s| {
+        let (give, parts) = sync_channel::<Sent>(WAITING);
+        for _ in 0..jobs.min(files.len()) {
+            let (give, next) = (give.clone(), &next);
+            let names = &names;
+            s.spawn(move || {
+                let mut held = Vec::new();
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = files.get(n) else { return };
+                    let mut gone = false;
+                    let each = |part| {
+                        gone |= give.send((n, Ok(part))).is_err();
+                        Ok(())
+                    };
+                    if let Err(e) = read(path, &names[n], &mut held, each) {
+                        gone |= give.send((n, Err(e))).is_err();
+                    }
+                    if gone {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(give);
+        for (n, part) in parts {
+            let done = part.and_then(|part| Ok(merger.take(&names[n], part)?));
+            if let Err(e) = done {
+                // Nothing that comes later has to be read any more; of what was being read the first error is told.
                 next.store(files.len(), Ordering::Relaxed);
-                (n, e)
-            })?;
+                if failed.as_ref().is_none_or(|(first, _)| n < *first) {
+                    failed = Some((n, e));
+                }
+            }
         }
-    };
-    let done: Vec<_> = std::thread::scope(|s| {
-        let threads: Vec<_> = (1..jobs.min(files.len())).map(|_| s.spawn(work)).collect();
-        let own = work();
-        let joined = threads
-            .into_iter()
-            .map(|t| t.join().map_err(std::panic::resume_unwind));
-        let others: Vec<_> = joined
-            .map(|r| match r {
-                Ok(done) => done,
-                Err(never) => never,
-            })
-            .collect();
-        std::iter::once(own).chain(others).collect()
     });
-    let mut all = Merger::new(options);
-    let mut errors = Vec::new();
-    for one in done {
-        match one {
-            Ok(merger) => all.join("one of the reports", merger)?,
-            Err(e) => errors.push(e),
-        }
-    }
-    // The first of those that were met.
-    match errors.into_iter().min_by_key(|(n, _)| *n) {
-        Some((_, e)) => Err(e),
-        None => Ok(all),
-    }
+    failed.map_or(Ok(merger), |(_, e)| Err(e))
 }
 
-/// Adds the reports of one file.
-fn add(merger: &mut Merger, path: &Path, held: &mut Vec<u8>) -> anyhow::Result<()> {
-    let shown = safe::path(path);
+/// Reads the reports of one file.
+fn read(
+    path: &Path,
+    shown: &str,
+    held: &mut Vec<u8>,
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> anyhow::Result<()> {
     if path.as_os_str() == "-" {
-        return Ok(unpacked(merger, &shown, io::stdin())?);
+        return Ok(unpacked(shown, io::stdin(), each)?);
     }
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-    let size = file
-        .metadata()
-        .map_or(u64::MAX, |m| if m.is_file() { m.len() } else { u64::MAX });
-    if size > HELD {
-        return Ok(unpacked(merger, &shown, file)?);
+    let whole = file.metadata().is_ok_and(|m| m.is_file() && m.len() <= HELD);
+    if !whole {
+        return Ok(unpacked(shown, file, each)?);
     }
     held.clear();
     file.take(HELD)
         .read_to_end(held)
         .with_context(|| format!("cannot read {shown}"))?;
     if magic::tell(held) == Magic::Data {
-        return Ok(merger.add(&shown, held)?);
+        return Ok(merge::read(shown, held, each)?);
     }
-    Ok(unpacked(merger, &shown, held.as_slice())?)
+    Ok(unpacked(shown, held.as_slice(), each)?)
 }
 
-/// Adds reports that may be compressed, as they come.
-fn unpacked(merger: &mut Merger, shown: &str, input: impl Read) -> Result<(), MergeError> {
+/// Reads reports that may be compressed, as they come.
+fn unpacked(
+    shown: &str,
+    input: impl Read,
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
     let input = Peek::new(Box::new(input) as Box<dyn Read + '_>);
     match input.magic() {
-        Magic::Data => merger.add_stream(shown, input),
+        Magic::Data => merge::read_stream(shown, input, each),
         kind => match decompress(kind, input) {
-            Ok((_, plain)) => merger.add_stream(shown, plain),
+            Ok((_, plain)) => merge::read_stream(shown, plain, each),
             Err(_) => Err(MergeError::NoReport {
                 file: shown.into(),
                 message: "it is neither JSON nor gzip, bzip2, xz or zstd".into(),

@@ -45,13 +45,16 @@ impl<T, const LIMIT: usize> Default for Kept<T, LIMIT> {
 }
 
 impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
+    /// Entries at which what is beyond the bound is dropped: memory against time.
+    const FULL: usize = LIMIT + LIMIT.div_ceil(4);
+
     /// Changes the entry of `key`, which `new` makes where there is none; nothing where it would not be kept.
     pub fn update(&mut self, key: u64, new: impl FnOnce() -> T, change: impl FnOnce(&mut T)) {
         if self.threshold.is_some_and(|t| key > t) {
             return;
         }
         change(self.map.entry(key).or_insert_with(new));
-        if self.map.len() >= LIMIT * 2 {
+        if self.map.len() >= Self::FULL {
             self.trim();
         }
     }
@@ -90,7 +93,7 @@ impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
                 }
             }
         }
-        if self.map.len() >= LIMIT * 2 {
+        if self.map.len() >= Self::FULL {
             self.trim();
         }
     }

@@ -93,16 +93,27 @@ impl Serialize for Sketch {
 
 impl<'de> Deserialize<'de> for Sketch {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let text = String::deserialize(d)?;
+        d.deserialize_str(Text)
+    }
+}
+
+/// Reads a set where it stands: a report has hundreds.
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = Sketch;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a set of hashes in base64")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Sketch, E> {
         let (mark, body) = text
             .split_at_checked(1)
-            .ok_or_else(|| D::Error::custom("an empty set is written as ="))?;
-        let bytes = data_encoding::BASE64
-            .decode(body.as_bytes())
-            .map_err(D::Error::custom)?;
+            .ok_or_else(|| E::custom("an empty set is written as ="))?;
+        let bytes = data_encoding::BASE64.decode(body.as_bytes()).map_err(E::custom)?;
         if bytes.len() % 8 != 0 {
-            return Err(D::Error::custom("a set of hashes is cut off"));
+            return Err(E::custom("a set of hashes is cut off"));
         }
         let items: Vec<u64> = bytes
             .chunks_exact(8)

@@ -120,6 +120,42 @@ impl Options {
     }
 }
 
+/// Reads the reports that stand in `json` one after the other; `file` names it in errors.
+pub fn read(
+    file: &str,
+    json: &[u8],
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    every(file, serde_json::Deserializer::from_slice(json).into_iter(), each)
+}
+
+/// The same for what is too long to be held, or never ends.
+pub fn read_stream(
+    file: &str,
+    json: impl std::io::Read,
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    let json = std::io::BufReader::with_capacity(1 << 20, json);
+    every(
+        file,
+        serde_json::Deserializer::from_reader(json).into_iter(),
+        each,
+    )
+}
+
+fn every(
+    file: &str,
+    mut parts: impl Iterator<Item = serde_json::Result<Part>>,
+    mut each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    parts.try_for_each(|part| {
+        each(part.map_err(|e| MergeError::NoReport {
+            file: file.into(),
+            message: e.to_string(),
+        })?)
+    })
+}
+
 /// Joins reports, in any order and grouping to the same report.
 pub struct Merger<'o> {
     options: &'o Options,
@@ -150,27 +186,15 @@ impl<'o> Merger<'o> {
 
     /// Adds the reports that stand in `json` one after the other; `file` names it in errors.
     pub fn add(&mut self, file: &str, json: &[u8]) -> Result<(), MergeError> {
-        for part in serde_json::Deserializer::from_slice(json).into_iter() {
-            self.part(file, part)?;
-        }
-        Ok(())
+        read(file, json, |part| self.take(file, part))
     }
 
-    /// The same for what is too long to be held, or never ends.
-    pub fn add_stream(&mut self, file: &str, json: impl std::io::Read) -> Result<(), MergeError> {
-        let json = std::io::BufReader::with_capacity(1 << 20, json);
-        for part in serde_json::Deserializer::from_reader(json).into_iter() {
-            self.part(file, part)?;
-        }
-        Ok(())
-    }
-
-    fn part(&mut self, file: &str, part: serde_json::Result<Part>) -> Result<(), MergeError> {
+    /// Adds what was read of a report; `file` names it in errors.
+    pub fn take(&mut self, file: &str, part: Part) -> Result<(), MergeError> {
         let broken = |message: String| MergeError::NoReport {
             file: file.into(),
             message,
         };
-        let part = part.map_err(|e| broken(e.to_string()))?;
         let PartState {
             identity,
             clocks,
@@ -217,20 +241,6 @@ impl<'o> Merger<'o> {
                 Ok(())
             }
         }
-    }
-
-    /// Adds what another has joined; `file` names that in errors.
-    pub fn join(&mut self, file: &str, other: Merger) -> Result<(), MergeError> {
-        if let Some(identity) = other.first {
-            self.agree(file, identity)?;
-        }
-        if let Some(clocks) = other.clocks {
-            self.clocks = both(self.clocks, clocks);
-        }
-        self.sources.join(other.sources)?;
-        self.diagnostics.extend(other.diagnostics);
-        self.aggregate.merge(other.aggregate);
-        Ok(())
     }
 
     /// The report of the whole.

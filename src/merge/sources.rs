@@ -253,14 +253,6 @@ impl Sources {
         }
     }
 
-    /// Adds what another has joined.
-    pub(super) fn join(&mut self, other: Sources) -> Result<(), MergeError> {
-        for (name, joined) in other.all {
-            self.put(name, joined)?;
-        }
-        Ok(())
-    }
-
     /// The sources as reports tell them, what their lines are counted from, and what is to be said of them.
     pub(super) fn finish(self) -> (Vec<Source>, Lines, Vec<Diagnostic>) {
         let (mut sources, mut lines, mut said) = (Vec::new(), Lines::default(), Vec::new());
