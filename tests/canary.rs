@@ -88,10 +88,11 @@ fn carriers() -> String {
     out
 }
 
-const OUTPUTS: [&str; 11] = [
+const OUTPUTS: [&str; 12] = [
     "table",
     "json",
     "ndjson",
+    "part",
     "sarif",
     "html",
     "markdown",

@@ -8,10 +8,11 @@ mod common;
 use common::{Dir, NOW, leak, line, said};
 use serde_json::Value;
 
-const OUTPUTS: [&str; 11] = [
+const OUTPUTS: [&str; 12] = [
     "table",
     "json",
     "ndjson",
+    "part",
     "sarif",
     "html",
     "markdown",

@@ -20,6 +20,8 @@ crate::record::words! {
         Json = "json",
         /// One object a line, while scanning.
         Ndjson = "ndjson",
+        /// Only what `merge` needs.
+        Part = "part",
         /// For code scanning services.
         Sarif = "sarif",
         /// One page for those who decide and those who check.
@@ -128,6 +130,7 @@ fn render(report: &Report, kind: Kind, style: table::Style, out: &mut dyn Write)
     match kind {
         Kind::Table => table::write(report, style, out),
         Kind::Json => json::write(report, out),
+        Kind::Part => json::part(report, out),
         Kind::Ndjson => Ok(()), // written while scanning
         Kind::Sarif => sarif::write(report, out),
         Kind::Html => html::write(report, out),

@@ -9,6 +9,7 @@ mod formats;
 mod gate;
 mod merge;
 mod output;
+mod part;
 mod redact;
 mod rulebook;
 mod scan;

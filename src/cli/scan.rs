@@ -3,6 +3,7 @@
 use super::config::{ConfigArgs, Settings, either};
 use super::formats::{self, Format, Kind};
 use super::gate::GateArgs;
+use super::part::PartArgs;
 use super::{Ending, output};
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
@@ -40,6 +41,8 @@ pub struct Args {
     /// The log format, by name or as the server's own string (nginx log_format, Apache LogFormat, HAProxy, Envoy).
     #[arg(long, value_name = "STRING|NAME")]
     log_format: Option<String>,
+    #[command(flatten)]
+    part: PartArgs,
     /// Leave out records before this time.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -128,8 +131,8 @@ pub struct RuleArgs {
 /// What is written, and what fails.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// table, json, ndjson, sarif, html, markdown, github, junit, csv, codequality or openmetrics; with =FILE into a file.
-    /// May be given several times, once without a file.
+    /// table, json, ndjson, part (only what merge needs), sarif, html, markdown, github, junit, csv, codequality or
+    /// openmetrics; with =FILE into a file. May be given several times, once without a file.
     #[arg(short, long = "format", value_name = "FORMAT[=FILE]")]
     pub formats: Vec<Format>,
     /// What fails.
@@ -322,6 +325,8 @@ pub fn run(args: Args) -> Ending {
         file: settings.file.clone(),
         limits: args.unpack.limits(),
         stop: stop.clone(),
+        name: args.part.source.clone(),
+        split: args.part.split(&paths)?,
         exhaustive: false,
     };
     // The report is made by as many threads as the scan. It fails only where the pool stands already.

@@ -25,6 +25,8 @@ pub struct Aggregate {
     guesses: Attempts,
     clients: Sketch,
     distinct_credentials: Sketch,
+    /// Hashes that sets of findings were cut to last; 0 where they never were.
+    cut: usize,
     /// Exposures of each source.
     pub by_source: BTreeMap<Arc<str>, u64>,
 }
@@ -126,39 +128,60 @@ impl Aggregate {
     /// Brings every finding to the level of its group, again until nothing is too many.
     fn refold(&mut self) {
         loop {
-            let old = std::mem::take(&mut self.findings);
-            self.take_in(old);
+            for (key, finding) in std::mem::take(&mut self.findings) {
+                self.take_in(key, finding);
+            }
             if !self.folding.recount(self.findings.keys()) {
                 break;
             }
         }
+    }
+
+    /// Brings the sets of all findings to their size.
+    fn cut_sets(&mut self) {
         let k = self.k();
         for f in self.findings.values_mut() {
             f.credentials.tidy(k);
             f.clients.tidy(k);
         }
+        self.cut = k;
     }
 
-    /// Adds findings, each at the level of its group.
-    fn take_in(&mut self, findings: HashMap<FindingKey, Finding>) {
+    /// Adds a finding at the level of its group; gives its key where it is new.
+    fn take_in(&mut self, key: FindingKey, mut finding: Finding) -> Option<FindingKey> {
         let k = self.k();
-        for (key, mut finding) in findings {
-            let level = self.folding.level(&key);
-            finding.ids = at_level(finding.ids, level);
-            match self.findings.entry(key.fold(level)) {
-                Entry::Occupied(mut e) => e.get_mut().merge(finding, k),
-                Entry::Vacant(v) => {
-                    v.insert(finding);
-                }
+        let level = self.folding.level(&key);
+        finding.ids = at_level(finding.ids, level);
+        match self.findings.entry(key.fold(level)) {
+            Entry::Occupied(mut e) => {
+                e.get_mut().merge(finding, k);
+                None
+            }
+            Entry::Vacant(v) => {
+                let key = v.key().clone();
+                v.insert(finding);
+                Some(key)
             }
         }
     }
 
-    /// Joins another aggregate to this one. Commutative and associative.
+    /// Joins another aggregate to this one. Commutative and associative. What it costs depends on `other`, however
+    /// much is here, but for the few times when something has to be folded.
     pub fn merge(&mut self, other: Aggregate) {
-        self.folding.merge(other.folding);
-        self.take_in(other.findings);
-        self.refold();
+        if self.folding.merge(other.folding) {
+            self.refold();
+        }
+        for (key, finding) in other.findings {
+            if let Some(new) = self.take_in(key, finding)
+                && self.folding.add(&new)
+            {
+                self.refold();
+            }
+        }
+        // Sets that were cut when there were fewer findings hold more than their share.
+        if self.k() < self.cut || self.cut == 0 {
+            self.cut_sets();
+        }
         self.credentials.merge(other.credentials);
         self.guesses.merge(other.guesses);
         self.clients.merge(&other.clients, limits::K_RUN);
@@ -172,6 +195,7 @@ impl Aggregate {
     /// Brings everything into its final form; call once before reading.
     pub fn settle(&mut self) {
         self.refold();
+        self.cut_sets();
         self.credentials.trim();
         for c in self.credentials.values_mut() {
             c.clients.tidy(limits::K_CREDENTIAL);
@@ -237,19 +261,29 @@ impl Aggregate {
         }
     }
 
-    /// From a report's state.
+    /// From a report's state; settle it before reading, or merge it into another.
     pub fn from_wire(wire: Wire) -> Aggregate {
-        let mut out = Aggregate {
+        Aggregate {
             findings: wire.findings.into_iter().collect(),
             folding: Folding::from_wire(wire.folding),
             credentials: Credentials::from_wire(wire.credentials),
             guesses: Attempts::from_wire(wire.guesses),
             clients: wire.clients,
             distinct_credentials: wire.distinct_credentials,
+            cut: 0,
             by_source: BTreeMap::new(),
-        };
-        out.settle();
-        out
+        }
+    }
+}
+
+impl Wire {
+    /// Whether it names no rule and no format beyond those that there are.
+    pub fn fits(&self, rules: usize, formats: usize) -> bool {
+        let known = |rule: u16| usize::from(rule) < rules;
+        self.findings
+            .iter()
+            .all(|(key, f)| known(key.rule) && f.formats.iter().all(|(n, _)| usize::from(*n) < formats))
+            && self.credentials.values().all(|c| known(c.rule))
     }
 }
 
@@ -293,7 +327,7 @@ mod tests {
             host: (host > 0).then(|| format!("h{host}").into()),
             route: Some(format!("/r{route}").into()),
             leaked_to: (client % 5 == 0).then(|| format!("t{route}").into()),
-            span: at as u64..at as u64 + 8,
+            span: at as u64 / 4..at as u64 / 4 + 8,
             opaque: None,
             chain: Vec::new(),
             length: 8,
@@ -309,7 +343,8 @@ mod tests {
             user: (rule == 1).then(|| hash("user", route.into())),
             time: Some(Instant(i64::from(credential) * i64::from(client))),
         };
-        let source: Arc<str> = format!("s{}", at % 3).into();
+        // Several may stand at one place, as those do that are encoded together.
+        let source: Arc<str> = format!("s{}", at / 4 % 3).into();
         let who = super::super::trail::Client {
             hash: hash("client", client.into()),
             network: hash("network", (client / 2).into()),
@@ -341,13 +376,14 @@ mod tests {
         aggregate.add(&e, &format!("rule-{rule}"), &sighting, || Evidence {
             source: source.clone(),
             block: None,
-            position: Position::Line(at as u64),
+            position: Position::Line(e.span.start),
+            part: None,
             offset: e.span.start,
             time: e.time,
             client: None,
             method: None,
             status: None,
-            excerpt: "".into(),
+            excerpt: format!("x{}", client % 3).into(),
             span: (0, 0),
             preview: "".into(),
             revealed: None,
@@ -400,7 +436,11 @@ mod tests {
                 a.merge(take(1));
                 b.merge(take(3));
                 a.merge(b);
-                a
+                // Nothing changes nothing, from either side.
+                let mut all = Aggregate::default();
+                all.merge(a);
+                all.merge(Aggregate::default());
+                all
             } else {
                 let mut a = take(0);
                 (1..4).for_each(|n| a.merge(take(n)));

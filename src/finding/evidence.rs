@@ -5,6 +5,7 @@ use crate::record::Surface;
 use crate::secret::Fingerprint;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Where in a source a record stands.
@@ -27,6 +28,9 @@ pub struct Evidence {
     pub block: Option<(u32, u32)>,
     /// Where in the source.
     pub position: Position,
+    /// Where the part of the source begins whose lines `position` counts; none where it counts the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
     /// Offset of the raw bytes in the decompressed source.
     pub offset: u64,
     /// When.
@@ -69,6 +73,18 @@ impl Evidence {
     /// What it is ordered by.
     pub(super) fn order(&self) -> Order<'_> {
         order(&self.source, &self.position, self.offset)
+    }
+
+    /// The order among all evidence. What stands at one place, as things do that are encoded together, is told apart by
+    /// all that is shown of it, so that nothing depends on what came first.
+    pub(super) fn cmp(&self, other: &Evidence) -> Ordering {
+        let shown = |e: &Evidence| (e.fingerprint, e.length, e.span, e.time, e.status);
+        self.order()
+            .cmp(&other.order())
+            .then_with(|| shown(self).cmp(&shown(other)))
+            .then_with(|| self.excerpt.cmp(&other.excerpt))
+            .then_with(|| (&self.preview, &self.client).cmp(&(&other.preview, &other.client)))
+            .then_with(|| self.method.cmp(&other.method))
     }
 }
 

@@ -163,20 +163,41 @@ impl Folding {
         due
     }
 
-    /// Takes over what another has folded; the counts of keys are for [`Folding::recount`].
-    pub fn merge(&mut self, other: Folding) {
-        for (at, group) in other.groups {
-            let mine = self.groups.entry(at).or_default();
-            mine.level = mine.level.max(group.level);
-        }
-        for (rule, names) in other.names {
-            self.names.entry(rule).or_default().extend(names);
-        }
-        self.rules.extend(other.rules);
+    /// Takes over what another has folded; true where what is here has to be folded because of it. The counts of
+    /// keys are for [`Folding::add`] and [`Folding::recount`].
+    pub fn merge(&mut self, other: Folding) -> bool {
+        let mut due = other.floor > self.floor;
         self.floor = self.floor.max(other.floor);
-        self.any |= other.any;
+        for (at, group) in other
+            .groups
+            .into_iter()
+            .filter(|(at, _)| !self.rules.contains(&at.0))
+        {
+            let level = group.level.max(self.floor);
+            let mine = self.groups.entry(at).or_insert(Group { level, keys: 0 });
+            due |= level > mine.level;
+            mine.level = mine.level.max(level);
+        }
+        let before = self.rules.len();
+        self.rules.extend(other.rules);
+        let mut more = self.rules.len() > before;
+        for (rule, names) in other.names.into_iter().filter(|(r, _)| !self.rules.contains(r)) {
+            let mine = self.names.entry(rule).or_default();
+            mine.extend(names);
+            more |= mine.len() > limits::NAMES;
+        }
+        if more {
+            self.fold_rules();
+            due = true;
+        }
         self.exact.merge(&other.exact, limits::K_TOTAL);
         self.routes.merge(&other.routes, limits::K_TOTAL);
+        self.uncounted += other.exact.items().len();
+        if self.uncounted >= COUNT_EVERY.min(limits::TOTAL) {
+            due |= self.fold_all();
+        }
+        self.any |= other.any | due;
+        due
     }
 
     /// As bytes; equal foldings have equal ones.

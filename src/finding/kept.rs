@@ -28,6 +28,13 @@ pub(super) struct Wire<T> {
     threshold: Option<Fingerprint>,
 }
 
+impl<T> Wire<T> {
+    /// The values.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, value)| value)
+    }
+}
+
 impl<T, const LIMIT: usize> Default for Kept<T, LIMIT> {
     fn default() -> Self {
         Kept {
@@ -38,34 +45,47 @@ impl<T, const LIMIT: usize> Default for Kept<T, LIMIT> {
 }
 
 impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
+    /// Entries at which what is beyond the bound is dropped: memory against time.
+    const FULL: usize = LIMIT + LIMIT.div_ceil(4);
+
     /// Changes the entry of `key`, which `new` makes where there is none; nothing where it would not be kept.
     pub fn update(&mut self, key: u64, new: impl FnOnce() -> T, change: impl FnOnce(&mut T)) {
         if self.threshold.is_some_and(|t| key > t) {
             return;
         }
         change(self.map.entry(key).or_insert_with(new));
-        if self.map.len() >= LIMIT * 2 {
+        if self.map.len() >= Self::FULL {
             self.trim();
         }
     }
 
     /// Drops what is beyond the bound.
     pub fn trim(&mut self) {
+        if let Some(t) = self.threshold {
+            self.map.retain(|&key, _| key <= t);
+        }
         if self.map.len() > LIMIT {
             let mut all: Vec<u64> = self.map.keys().copied().collect();
             let (_, &mut last, _) = all.select_nth_unstable(LIMIT - 1);
             self.map.retain(|&key, _| key <= last);
-            self.threshold = Some(self.threshold.map_or(last, |t| t.min(last)));
+            self.threshold = Some(last);
         }
     }
 
-    /// Joins another map to this one.
-    pub fn merge(&mut self, other: Self) {
-        self.threshold = match (self.threshold, other.threshold) {
+    /// Joins another map to this one; call [`Kept::trim`] before reading. What that costs depends on the smaller one.
+    pub fn merge(&mut self, mut other: Self) {
+        let threshold = match (self.threshold, other.threshold) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        if other.map.len() > self.map.len() {
+            std::mem::swap(self, &mut other);
+        }
+        self.threshold = threshold;
         for (key, value) in other.map {
+            if threshold.is_some_and(|t| key > t) {
+                continue;
+            }
             match self.map.entry(key) {
                 Entry::Occupied(mut e) => e.get_mut().join(value),
                 Entry::Vacant(v) => {
@@ -73,10 +93,9 @@ impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
                 }
             }
         }
-        if let Some(t) = self.threshold {
-            self.map.retain(|&key, _| key <= t);
+        if self.map.len() >= Self::FULL {
+            self.trim();
         }
-        self.trim();
     }
 
     /// The entries, in no order.

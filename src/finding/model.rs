@@ -13,6 +13,7 @@ use crate::rule::severity::Basis;
 use crate::rule::{Confidence, Severity};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// A finding's ids at each level of folding.
@@ -134,9 +135,9 @@ impl Finding {
 
     fn grade(&mut self, severity: Severity, basis: Basis) {
         match severity.cmp(&self.severity) {
-            std::cmp::Ordering::Greater => (self.severity, self.basis) = (severity, basis.0),
-            std::cmp::Ordering::Equal => self.basis = Basis(self.basis).union(basis).0,
-            std::cmp::Ordering::Less => {}
+            Ordering::Greater => (self.severity, self.basis) = (severity, basis.0),
+            Ordering::Equal => self.basis = Basis(self.basis).union(basis).0,
+            Ordering::Less => {}
         }
     }
 
@@ -145,13 +146,15 @@ impl Finding {
         self.last = self.last.max(last);
     }
 
-    /// Whether evidence at that place would be kept.
+    /// Whether evidence at that place could be kept.
     pub(super) fn wants(&self, order: Order) -> bool {
-        self.evidence.len() < limits::EVIDENCE || self.evidence.last().is_some_and(|e| order < e.order())
+        self.evidence.len() < limits::EVIDENCE || self.evidence.last().is_some_and(|e| order <= e.order())
     }
 
     pub(super) fn keep(&mut self, evidence: Evidence) {
-        let at = self.evidence.partition_point(|e| e.order() <= evidence.order());
+        let at = self
+            .evidence
+            .partition_point(|e| e.cmp(&evidence) != Ordering::Greater);
         self.evidence.insert(at, evidence);
         self.evidence.truncate(limits::EVIDENCE);
     }
@@ -220,7 +223,12 @@ impl Finding {
         trim(&mut self.identity, limits::IDENTITY);
         self.crawled.join(other.crawled);
         self.late.join(other.late);
-        other.evidence.into_iter().for_each(|e| self.keep(e));
+        for e in other.evidence {
+            if !self.wants(e.order()) {
+                break; // it is in order
+            }
+            self.keep(e);
+        }
     }
 }
 

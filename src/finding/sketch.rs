@@ -35,7 +35,8 @@ impl Sketch {
 
     /// Sorts, removes doubles and what is beyond `k`.
     pub fn tidy(&mut self, k: usize) {
-        self.items.sort_unstable();
+        // What stands there is sorted already, and so is what another set brought: the stable sort makes use of that.
+        self.items.sort();
         self.items.dedup();
         if self.items.len() > k {
             self.items.truncate(k);
@@ -44,11 +45,10 @@ impl Sketch {
         self.clean = self.items.len();
     }
 
-    /// Adds all elements of `other`.
+    /// Adds all elements of `other`. What that costs depends on `other` alone, however much is here.
     pub fn merge(&mut self, other: &Sketch, k: usize) {
         self.overflowed |= other.overflowed;
-        self.items.extend_from_slice(&other.items);
-        self.tidy(k);
+        other.items.iter().for_each(|&hash| self.insert(hash, k));
     }
 
     /// How many distinct elements there were, and whether that is an estimate. Call after `tidy`.
@@ -93,16 +93,27 @@ impl Serialize for Sketch {
 
 impl<'de> Deserialize<'de> for Sketch {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let text = String::deserialize(d)?;
+        d.deserialize_str(Text)
+    }
+}
+
+/// Reads a set where it stands: a report has hundreds.
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = Sketch;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a set of hashes in base64")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Sketch, E> {
         let (mark, body) = text
             .split_at_checked(1)
-            .ok_or_else(|| D::Error::custom("an empty set is written as ="))?;
-        let bytes = data_encoding::BASE64
-            .decode(body.as_bytes())
-            .map_err(D::Error::custom)?;
+            .ok_or_else(|| E::custom("an empty set is written as ="))?;
+        let bytes = data_encoding::BASE64.decode(body.as_bytes()).map_err(E::custom)?;
         if bytes.len() % 8 != 0 {
-            return Err(D::Error::custom("a set of hashes is cut off"));
+            return Err(E::custom("a set of hashes is cut off"));
         }
         let items: Vec<u64> = bytes
             .chunks_exact(8)
@@ -141,6 +152,8 @@ mod tests {
             let mut c = b.clone();
             c.merge(&a, k);
             a.merge(&b, k);
+            a.tidy(k);
+            c.tidy(k);
             prop_assert!(same(&a, &whole) && same(&c, &whole));
             let json = serde_json::to_string(&a).unwrap();
             let mut back: Sketch = serde_json::from_str(&json).unwrap();

@@ -50,6 +50,8 @@ pub struct Runs {
     end: u64,
     /// Bytes to drop until the first line that is ours begins.
     skip_line: bool,
+    /// Whether lines may stand in the buffer that have not been given out.
+    resumed: bool,
 }
 
 impl Runs {
@@ -67,7 +69,14 @@ impl Runs {
             long: false,
             end,
             skip_line,
+            resumed: false,
         }
+    }
+
+    /// Goes on with the lines that begin before another `end`.
+    pub fn go_on(&mut self, end: u64) {
+        self.end = end;
+        self.resumed = true;
     }
 
     /// Gives the buffer back.
@@ -82,6 +91,9 @@ impl Runs {
         mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
         mut each: impl FnMut(Run) -> bool,
     ) -> io::Result<()> {
+        if std::mem::take(&mut self.resumed) && self.filled > 0 && !self.give(&mut each) {
+            return Ok(());
+        }
         loop {
             if self.buf.len() - self.filled < READ {
                 let size = (self.buf.len() * 2).min(WINDOW + READ);
@@ -100,7 +112,6 @@ impl Runs {
                 self.finish(&mut each);
                 return Ok(());
             }
-            let fresh = self.filled;
             self.filled += got;
             if self.skip_line {
                 match memchr::memchr(b'\n', &self.buf[..self.filled]) {
@@ -117,72 +128,85 @@ impl Runs {
                     }
                 }
             }
-            if !self.give(fresh, &mut each) {
+            if !self.give(&mut each) {
                 return Ok(());
             }
         }
     }
 
-    /// Gives out what is complete; false when the end is reached or `each` wants no more.
-    fn give(&mut self, fresh: usize, each: &mut impl FnMut(Run) -> bool) -> bool {
-        if self.long {
-            let from = fresh.min(self.filled);
-            match memchr::memchr(b'\n', &self.buf[from..self.filled]) {
-                Some(n) => {
-                    let end = from + n + 1;
-                    let more = self.window(end, true, true, each);
-                    self.long = false;
-                    self.consume(end);
-                    if !more || self.offset >= self.end {
-                        return false;
+    /// Gives out what is complete; false when the end is reached or `each` wants no more. Which lines come in windows,
+    /// and where these are cut, depends on the line alone.
+    fn give(&mut self, each: &mut impl FnMut(Run) -> bool) -> bool {
+        loop {
+            if self.long {
+                match memchr::memchr(b'\n', &self.buf[..self.filled.min(WINDOW)]) {
+                    Some(n) => {
+                        let more = self.window(n + 1, true, true, each);
+                        self.long = false;
+                        self.consume(n + 1);
+                        if !more {
+                            return false;
+                        }
                     }
+                    None if self.filled >= WINDOW => {
+                        if !self.cut_window(false, each) {
+                            return false;
+                        }
+                        continue;
+                    }
+                    None => return true,
                 }
-                None if self.filled >= WINDOW => {
-                    let more = self.window(self.filled, false, false, each);
-                    self.consume(self.filled - OVERLAP);
-                    return more;
+            }
+            if self.offset >= self.end {
+                return false;
+            }
+            // Whole lines up to the last line end; beyond `end` only the line that began before it.
+            let bytes = &self.buf[..self.filled];
+            let over = self.end.saturating_sub(self.offset);
+            let (mut cut, mut done) = if (bytes.len() as u64) < over {
+                (memchr::memrchr(b'\n', bytes).map(|n| n + 1), false)
+            } else {
+                let from = (over as usize).saturating_sub(1);
+                match memchr::memchr(b'\n', &bytes[from..]) {
+                    Some(n) => (Some(from + n + 1), true),
+                    None => (memchr::memrchr(b'\n', &bytes[..from]).map(|n| n + 1), false),
                 }
-                None => return true,
+            };
+            let long = cut.and_then(|cut| long_line(&bytes[..cut]));
+            if long.is_some() {
+                (cut, done) = (long, false);
             }
-        }
-        if self.offset >= self.end {
-            return false;
-        }
-        // Whole lines up to the last line end; beyond `end` only the line that began before it.
-        let bytes = &self.buf[..self.filled];
-        let over = self.end.saturating_sub(self.offset);
-        let (cut, done) = if (bytes.len() as u64) < over {
-            (memchr::memrchr(b'\n', bytes).map(|n| n + 1), false)
-        } else {
-            let from = (over as usize).saturating_sub(1);
-            match memchr::memchr(b'\n', &bytes[from..]) {
-                Some(n) => (Some(from + n + 1), true),
-                None => (memchr::memrchr(b'\n', &bytes[..from]).map(|n| n + 1), false),
+            if let Some(cut) = cut.filter(|&n| n > 0) {
+                let more = each(Run::Lines {
+                    offset: self.offset,
+                    bytes: &self.buf[..cut],
+                });
+                self.consume(cut);
+                if !more || done {
+                    return false;
+                }
             }
-        };
-        if let Some(cut) = cut {
-            let more = each(Run::Lines {
-                offset: self.offset,
-                bytes: &self.buf[..cut],
-            });
-            self.consume(cut);
-            if !more || done {
+            if self.filled < WINDOW {
+                return true;
+            }
+            self.long = true;
+            if !self.cut_window(true, each) {
                 return false;
             }
         }
-        if self.filled >= WINDOW {
-            self.long = true;
-            let more = each(Run::Window {
-                offset: self.offset,
-                bytes: &self.buf[..self.filled],
-                first: true,
-                last: false,
-                terminated: false,
-            });
-            self.consume(self.filled - OVERLAP);
-            return more;
-        }
-        true
+    }
+
+    /// Gives out a window that does not end its line.
+    fn cut_window(&mut self, first: bool, each: &mut impl FnMut(Run) -> bool) -> bool {
+        let more = each(Run::Window {
+            offset: self.offset,
+            bytes: &self.buf[..WINDOW],
+            first,
+            last: false,
+            terminated: false,
+        });
+        self.consume(WINDOW - OVERLAP);
+        more
     }
 
     fn window(&self, end: usize, last: bool, terminated: bool, each: &mut impl FnMut(Run) -> bool) -> bool {
@@ -216,6 +240,19 @@ impl Runs {
         self.filled -= n;
         self.offset += n as u64;
     }
+}
+
+/// Where a line that comes in windows begins in whole lines: a buffer may hold one of them, with its end.
+fn long_line(lines: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while lines.len() - at > WINDOW {
+        let n = memchr::memrchr(b'\n', &lines[at..at + WINDOW]);
+        match n {
+            Some(n) => at += n + 1,
+            None => return Some(at),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -305,5 +342,54 @@ mod tests {
             assert_eq!(a.0 + a.1 as u64, b.0 + overlap);
         }
         assert_eq!(seen.last().unwrap().2, None);
+    }
+
+    #[test]
+    fn windows_stand_where_they_stand_however_the_bytes_come() {
+        let mut data = b"short\n".to_vec();
+        for (n, length) in [WINDOW + 50_000, 10, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW, 5]
+            .into_iter()
+            .enumerate()
+        {
+            data.resize(data.len() + length, b'a' + n as u8);
+            data.push(b'\n');
+        }
+        data.resize(data.len() + WINDOW, b'z');
+        let runs = |from: u64, skip: bool, step: usize| {
+            let mut seen = Vec::new();
+            let read = |buf: &mut [u8], at: u64| {
+                let rest = &data[(at as usize).min(data.len())..];
+                let n = rest.len().min(step).min(buf.len());
+                buf[..n].copy_from_slice(&rest[..n]);
+                Ok(n)
+            };
+            let each = |run: Run| {
+                match run {
+                    Run::Lines { offset, bytes } => {
+                        let lines = bytes.split_inclusive(|b| *b == b'\n');
+                        let mut at = offset;
+                        lines.for_each(|l| {
+                            seen.push((at, l.len(), false));
+                            at += l.len() as u64;
+                        });
+                    }
+                    Run::Window { offset, bytes, .. } => seen.push((offset, bytes.len(), true)),
+                }
+                true
+            };
+            Runs::new(Vec::new(), from, u64::MAX, skip)
+                .drive(read, each)
+                .unwrap();
+            seen
+        };
+        let all = runs(0, false, READ);
+        assert_eq!(all.iter().filter(|r| r.2).count(), 2 + 2 + 2 + 4 + 2, "{all:?}");
+        for step in [READ / 2, 100_000, 7_777] {
+            assert_eq!(runs(0, false, step), all);
+        }
+        for from in [1, 3_000, WINDOW as u64] {
+            let part = runs(from, true, READ);
+            assert_eq!(part, all[all.len() - part.len()..]);
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct BuildInput<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// The clock.
     pub clock: crate::time::Instant,
+    /// The earliest and the latest clock of what was joined, where they differ.
+    pub clocks: Option<(crate::time::Instant, crate::time::Instant)>,
     /// What fails the run.
     pub gate: &'a Policy,
     /// The configuration file that was read.
@@ -157,6 +159,7 @@ pub fn build(input: BuildInput) -> Report {
         diagnostics,
         state: State {
             identity: input.identity,
+            clocks: input.clocks,
             aggregate: input.aggregate.into_wire(),
         },
         accepted: reviewed.accepted,
@@ -278,6 +281,7 @@ fn finding(
             .map(|e| EvidenceReport {
                 source: e.source.to_string(),
                 position: e.position.into(),
+                part: e.part,
                 offset: e.offset,
                 time: e.time,
                 client: e.client.as_deref().map(str::to_string),

@@ -111,6 +111,9 @@ pub struct State {
     /// Which parts it can be joined with.
     #[serde(flatten)]
     pub identity: Identity,
+    /// The earliest and the latest clock of what was joined, where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<(Instant, Instant)>,
     /// What was found.
     pub aggregate: crate::finding::Wire,
 }
@@ -213,6 +216,41 @@ pub struct Source {
     pub status: Status,
     /// Why it is not complete.
     pub problem: Option<String>,
+    /// Where only parts of it were read: which, in order, adjoining ones as one. Lines of evidence are counted from the
+    /// beginning of the part that it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SourcePart>,
+}
+
+/// A part of a source: lines that follow one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePart {
+    /// Where its first line begins, in bytes.
+    pub offset: u64,
+    /// How long its lines are in all, in bytes.
+    pub length: u64,
+    /// How many there are.
+    pub lines: u64,
+    /// Whether the source is known to go on behind it.
+    pub more: bool,
+    /// Kind of place.
+    pub surface: Surface,
+    /// Format of most of the source.
+    pub format: Option<String>,
+    /// What came of it.
+    pub status: Status,
+    /// Why it is not complete.
+    pub problem: Option<String>,
+    /// Records that were nested too deeply to be followed to the end.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub deep: u64,
+    /// Exposures without a time in records whose time could not be read.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub bad_times: u64,
+}
+
+fn is_none(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One cause.
@@ -280,6 +318,9 @@ pub struct EvidenceReport {
     pub source: String,
     #[serde(flatten)]
     pub position: PositionReport,
+    /// Where the part begins whose lines `line` counts; none where it counts those of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
     pub offset: u64,
     #[serde(serialize_with = "maybe_time")]
     pub time: Option<Instant>,
@@ -386,7 +427,8 @@ pub struct Diagnostic {
     pub source: Option<String>,
     /// What, and what to do.
     pub message: String,
-    /// Whether it is about the gate, which is another one where reports are joined.
+    /// Whether it is about this report alone (its gate, its clock), not about what was read: where reports are joined, it
+    /// is left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gate: bool,
 }

@@ -5,10 +5,12 @@ mod client;
 mod document;
 pub mod events;
 pub(crate) mod guard;
+mod part;
 mod pieces;
 mod plain;
 mod schedule;
 mod source;
+mod split;
 mod stream;
 mod worker;
 
@@ -29,7 +31,8 @@ use crate::url::host::Parties;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
-pub(crate) use source::place;
+pub use part::Split;
+pub(crate) use source::{oddities, place};
 pub(crate) use stream::{ZIP_HIDES, is_utf16};
 pub use worker::Clients;
 pub(crate) use worker::{Counts, Place, Reading, Taken, Worker, method};
@@ -71,6 +74,10 @@ pub struct Config {
     pub limits: Limits,
     /// Ends the scan early where it is asked to.
     pub stop: Stop,
+    /// What the standard input is called in reports; `-` where nothing is said.
+    pub name: Option<String>,
+    /// A part of the input to scan instead of the whole.
+    pub split: Option<Split>,
     /// Reads every line instead of those that the prefilter lets through. For tests of the prefilter.
     pub exhaustive: bool,
 }
@@ -110,6 +117,8 @@ impl Config {
             file: None,
             limits: Limits::default(),
             stop: Stop::default(),
+            name: None,
+            split: None,
             exhaustive: false,
         })
     }
@@ -187,7 +196,11 @@ impl Scan {
         events: Option<&mut (dyn events::Sink + Send)>,
         progress: &Progress,
     ) -> Report {
-        let found = input::discover(inputs, &self.config.selection, &self.config.stop);
+        let mut found = input::discover(inputs, &self.config.selection, &self.config.stop);
+        if let Some(name) = &self.config.name {
+            let stdin = found.candidates.iter_mut().filter(|c| c.path.as_os_str() == "-");
+            stdin.for_each(|c| c.name = name.clone());
+        }
         let prefilter = Prefilter::new(&self.config.rules, &self.config.formats.triggers());
         let outcome = schedule::run(&self.config, &prefilter, found, events, progress);
         self.report(outcome)
@@ -207,6 +220,7 @@ impl Scan {
             sources: outcome.sources,
             diagnostics: outcome.diagnostics,
             clock: c.clock.now,
+            clocks: None,
             gate: &c.gate,
             stopped: outcome.stopped,
             file: c.file.as_deref(),

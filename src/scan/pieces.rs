@@ -2,9 +2,10 @@
 //! lines of the other may stand between the pieces.
 
 use crate::format::wrapper::Piece;
+use std::ops::Range;
 
 /// The longest line that is put together from pieces, and the most that may stand between two of them, in bytes.
-const MAX: usize = 1 << 20;
+pub(super) const MAX: usize = 1 << 20;
 
 /// The pieces at hand.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,13 @@ impl Pieces {
 
     /// Offset of the first piece that waits.
     pub fn first(&self) -> Option<u64> {
-        self.lanes.iter().filter_map(|l| Some(l.pieces.first()?.1)).min()
+        self.lanes.iter().filter_map(Lane::begins).min()
+    }
+
+    /// Whether a line waits that begins in `range`.
+    pub fn waits_in(&self, range: &Range<u64>) -> bool {
+        let begins = |l: &Lane| l.begins().is_some_and(|at| range.contains(&at));
+        self.lanes.iter().any(begins)
     }
 
     /// Takes a piece of the line `raw`, which stands at `offset`; gives the line that it ends.
@@ -70,6 +77,11 @@ impl Pieces {
 }
 
 impl Lane {
+    /// Where its first piece begins in the source.
+    pub fn begins(&self) -> Option<u64> {
+        Some(self.pieces.first()?.1)
+    }
+
     fn whole(mut self) -> Lane {
         let (tail, offset) = std::mem::take(&mut self.tail);
         if !tail.is_empty() {

@@ -12,6 +12,7 @@ use crate::platform;
 use crate::report::model::{Level, Status};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -37,8 +38,12 @@ struct Plain {
     /// Number of the candidate, for the order of events.
     order: usize,
     /// Where each `#Fields` stands.
-    headers: Vec<(u64, Arc<w3c::Fields>)>,
+    headers: Vec<Header>,
 }
+
+/// Where a `#Fields` line begins, and what it says.
+pub(super) type Header = (u64, Arc<w3c::Fields>);
+
 impl<'c> Shared<'c, '_> {
     pub(super) fn plain(
         &self,
@@ -60,9 +65,10 @@ impl<'c> Shared<'c, '_> {
         if member.sniffed.in_order {
             chunk_size = u64::MAX;
         } else if member.sniffed.headers && size > chunk_size {
-            match header_index(&file, size, &self.config.stop) {
-                Some(index) => headers = index,
-                None => chunk_size = u64::MAX,
+            match header_index(&file, 0..size, MAX_HEADERS, &self.config.stop) {
+                Ok(index) if index.len() < MAX_HEADERS => headers = index,
+                // Too many, or what the reading in order will say.
+                _ => chunk_size = u64::MAX,
             }
         }
         let chunks = u32::try_from(size.div_ceil(chunk_size)).unwrap_or(u32::MAX);
@@ -198,31 +204,41 @@ pub(super) fn read_full(file: &File, buf: &mut [u8]) -> io::Result<usize> {
     Ok(at)
 }
 
-/// Where `#Fields` lines stand in a file, and what they say; `None` where there are too many or it cannot be
-/// read, which the reading in order will say.
-fn header_index(file: &File, size: u64, stop: &Stop) -> Option<Vec<(u64, Arc<w3c::Fields>)>> {
-    let mut out: Vec<(u64, Arc<w3c::Fields>)> = Vec::new();
-    let mut runs = Runs::new(Vec::new(), 0, size, false);
-    let finder = memchr::memmem::Finder::new(b"#Fields:");
-    let result = runs.drive(
+/// Where the first `most` of the `#Fields` lines stand that begin in a range of a file, and what they say.
+pub(super) fn header_index(
+    file: &File,
+    range: Range<u64>,
+    most: usize,
+    stop: &Stop,
+) -> io::Result<Vec<Header>> {
+    let mut out: Vec<Header> = Vec::new();
+    let from = range.start;
+    let mut runs = Runs::new(Vec::new(), from.saturating_sub(1), range.end, from > 0);
+    let finder = memchr::memmem::Finder::new(b"Fields:");
+    runs.drive(
         |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
         |run| {
             let Run::Lines { offset, bytes } = run else {
                 return true;
             };
             for at in finder.find_iter(bytes) {
-                if at > 0 && bytes[at - 1] != b'\n' {
-                    continue;
-                }
+                let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
                 let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
-                if let Some(fields) = w3c::Fields::parse(bytes[at..end].trim_ascii_end())
+                let line = &bytes[start..end];
+                let line = match line.strip_prefix(b"\xEF\xBB\xBF") {
+                    Some(line) if offset + start as u64 == 0 => line,
+                    _ => line,
+                };
+                // As in reading: a hole may stand before it.
+                let hole = line.iter().take_while(|b| **b == 0).count();
+                if let Some(fields) = w3c::Fields::parse(line[hole..].trim_ascii_end())
                     && out.last().is_none_or(|(_, f)| **f != fields)
                 {
-                    out.push((offset + at as u64, Arc::new(fields)));
+                    out.push((offset + start as u64, Arc::new(fields)));
                 }
             }
-            out.len() < MAX_HEADERS
+            out.len() < most
         },
-    );
-    (result.is_ok() && out.len() < MAX_HEADERS).then_some(out)
+    )?;
+    Ok(out)
 }

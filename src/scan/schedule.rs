@@ -5,7 +5,7 @@
 use super::document::Entries;
 use super::events::{Order, Sink, Unit};
 use super::plain::{Chunk, read_full};
-use super::source::{Member, place, unread};
+use super::source::{Member, oddities, place, unread};
 use super::stream::{Block, Stream, is_utf16};
 use super::worker::{Place, Worker};
 use super::{Config, Outcome, Progress, diagnostic};
@@ -135,34 +135,19 @@ pub(super) fn run<'c, 's>(
     aggregate.settle();
     let mut bases = std::collections::HashMap::new();
     for member in &results.members {
-        bases.insert(member.place.source, member.line_bases());
+        bases.insert(member.place.source, (member.line_bases(), member.begins()));
         results.sources.push(member.report(&config.formats));
         let (deep, times) = member.oddities();
-        if deep > 0 {
-            let text = format!(
-                "{deep} records were nested too deeply to be followed to the end; what was reached was scanned"
-            );
-            results
-                .diagnostics
-                .push(diagnostic(Level::Warning, &member.place.name, text));
-        }
-        if times > 0 {
-            let text = format!(
-                "{times} exposures stand in records whose time is none; they have no time in this report"
-            );
-            results
-                .diagnostics
-                .push(diagnostic(Level::Note, &member.place.name, text));
-        }
+        results
+            .diagnostics
+            .extend(oddities(&member.place.name, deep, times));
     }
     aggregate.each_evidence(|e| {
-        if let (Some((source, block)), Position::Line(n)) = (e.block.take(), e.position) {
-            let base = bases
-                .get(&source)
-                .and_then(|b: &Vec<u64>| b.get(block as usize))
-                .copied()
-                .unwrap_or_default();
-            e.position = Position::Line(n + base);
+        if let (Some((source, block)), Position::Line(n)) = (e.block.take(), e.position)
+            && let Some((lines, part)) = bases.get(&source)
+        {
+            let base = lines.get(block as usize).copied().unwrap_or_default();
+            (e.position, e.part) = (Position::Line(n + base), *part);
         }
     });
     Outcome {
@@ -273,6 +258,9 @@ impl<'c> Shared<'c, '_> {
         if let Some(live) = live {
             let live = live.map(|l| stream.budget.packed(l));
             match live {
+                Ok(live) if self.config.split.is_some() => {
+                    stream.guarded(&candidate.name, |s| s.split(&candidate.name, live))
+                }
                 Ok(live) => stream.guarded(&candidate.name, |s| {
                     s.any(&candidate.name, Box::new(live), &[], 0)
                 }),
@@ -319,7 +307,15 @@ impl<'c> Shared<'c, '_> {
         let plain = magic == Magic::Data && !is_utf16(&head) && !document;
         // Files of /proc and the like say that they are empty, and are not.
         if got.is_ok() && plain && meta.is_file() && meta.len() > 0 {
-            return self.plain(n, file, meta.len(), &head, worker, buffer);
+            return match &self.config.split {
+                Some(split) => self.split(n, file, meta.len(), &head, split, worker, buffer),
+                None => self.plain(n, file, meta.len(), &head, worker, buffer),
+            };
+        }
+        if self.config.split.is_some() && meta.len() > 0 {
+            stream.unread(&candidate.name, Status::Skipped, super::split::NOT_IN_PARTS);
+            let units = stream.units;
+            return self.finish(n, units);
         }
         stream.guarded(&candidate.name, |s| match (magic, &got) {
             (Magic::Zip, Ok(_)) => s.zip(&candidate.name, file, &[], 0),

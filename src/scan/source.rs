@@ -1,11 +1,13 @@
 //! One source on its way through the scanner: what it is, what came of it, and the counts that its blocks add
 //! up to.
 
+use super::diagnostic;
 use super::worker::{Counts, Place};
 use crate::format::sniff::{Sniffed, sniff};
 use crate::format::{Catalogue, LineFormat};
 use crate::record::Surface;
-use crate::report::model::{Source, Status};
+use crate::report::model::{Diagnostic, Level, Source, SourcePart, Status};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +24,8 @@ pub struct Member {
     totals: Mutex<Totals>,
     /// Blocks that are not finished, and one for the reading itself.
     open: AtomicUsize,
+    /// Whether it is a part of a source that is read.
+    pub part: bool,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +35,8 @@ struct Totals {
     problem: Option<(Status, String)>,
     /// Lines of each block.
     lines: Vec<u64>,
+    /// Of a part: its bytes, and whether the source goes on behind them.
+    own: (Range<u64>, bool),
 }
 
 impl Member {
@@ -43,6 +49,7 @@ impl Member {
             sniffed,
             totals: Mutex::default(),
             open: AtomicUsize::new(1),
+            part: false,
         }
     }
 
@@ -61,6 +68,7 @@ impl Member {
             },
             totals: Mutex::default(),
             open: AtomicUsize::new(1),
+            part: false,
         }
     }
 
@@ -106,6 +114,16 @@ impl Member {
         self.totals(|t| *t = totals);
     }
 
+    /// Of a part: which bytes it had, and whether the source goes on behind them.
+    pub fn is(&self, own: Range<u64>, more: bool) {
+        self.totals(|t| t.own = (own, more));
+    }
+
+    /// Of a part: where it begins.
+    pub fn begins(&self) -> Option<u64> {
+        self.part.then(|| self.totals(|t| t.own.0.start))
+    }
+
     /// How many of its records were nested too deeply, and how many times could not be read.
     pub fn oddities(&self) -> (u64, u64) {
         self.totals(|t| (t.counts.deep, t.counts.bad_times))
@@ -135,10 +153,23 @@ impl Member {
             .sniffed
             .format
             .map_or(Surface::Text, |f| catalogue.get(f.format).spec.surface);
+        let part = |t: &Totals| SourcePart {
+            offset: t.own.0.start,
+            length: t.own.0.end - t.own.0.start,
+            lines: t.counts.lines,
+            more: t.own.1,
+            surface,
+            format: format.clone(),
+            status: t.problem.as_ref().map_or(Status::Complete, |(s, _)| *s),
+            problem: t.problem.as_ref().map(|(_, p)| p.clone()),
+            deep: t.counts.deep,
+            bad_times: t.counts.bad_times,
+        };
         self.totals(|t| Source {
+            parts: self.part.then(|| part(t)).into_iter().collect(),
             path: self.place.name.to_string(),
             surface,
-            format,
+            format: format.clone(),
             compression: self.compression.clone(),
             bytes: t.bytes,
             records: t.counts.lines,
@@ -163,7 +194,25 @@ pub fn unread(name: &str, status: Status, problem: &str) -> Source {
         exposures: 0,
         status,
         problem: Some(problem.to_string()),
+        parts: Vec::new(),
     }
+}
+
+/// What is said of a source with so many records that were nested too deeply, and so many times that could not be read.
+pub fn oddities(name: &str, deep: u64, times: u64) -> impl Iterator<Item = Diagnostic> + use<> {
+    let deep = (deep > 0).then(|| {
+        let text = format!(
+            "{deep} records were nested too deeply to be followed to the end; what was reached was scanned"
+        );
+        diagnostic(Level::Warning, name, text)
+    });
+    let times = (times > 0).then(|| {
+        let text = format!(
+            "{times} exposures stand in records whose time is none; they have no time in this report"
+        );
+        diagnostic(Level::Note, name, text)
+    });
+    deep.into_iter().chain(times)
 }
 
 /// A place for a source of that name.

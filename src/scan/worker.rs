@@ -84,6 +84,8 @@ pub struct Reading<'c> {
     pub pending: Pieces,
     /// For UTF-16: offset in the source of the next byte.
     pub raw: u64,
+    /// Lines that begin elsewhere are looked at only for pieces of those that begin here.
+    pub own: Range<u64>,
 }
 
 impl<'c> Reading<'c> {
@@ -93,6 +95,7 @@ impl<'c> Reading<'c> {
             reader,
             pending: Pieces::default(),
             raw: 0,
+            own: 0..u64::MAX,
         }
     }
 }
@@ -323,16 +326,17 @@ impl<'c> Worker<'c> {
         counts: &mut Counts,
     ) {
         let mut start = start;
+        let begin = offset + start as u64;
         if offset == 0 && start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") && !place.utf16 {
             start = 3.min(end);
         }
         let raw = &bytes[start..end];
-        if offset < crate::format::sniff::HEAD as u64 && raw.starts_with(b"#Fields:") {
+        let here = offset + start as u64;
+        if here + 8 <= crate::format::sniff::HEAD as u64 && raw.starts_with(b"#Fields:") {
             state.reader.headers = true;
         }
-        let here = offset + start as u64;
         while let Some(lane) = state.pending.overdue(here) {
-            self.join(&lane, place, &mut state.reader, counts);
+            self.join(&lane, place, state, counts);
         }
         let piece = match raw.first() {
             Some(b'{') if raw.len() < DOCKER_CUT && state.pending.is_empty() => None,
@@ -341,7 +345,15 @@ impl<'c> Worker<'c> {
         };
         if let Some(piece) = piece.filter(|p| p.partial || state.pending.waits(p.stream)) {
             if let Some(lane) = state.pending.add(&piece, raw, here) {
-                self.join(&lane, place, &mut state.reader, counts);
+                self.join(&lane, place, state, counts);
+            }
+            return;
+        }
+        if !state.own.contains(&begin) {
+            // Of what stands before, headers are in force.
+            if raw.starts_with(b"#") && begin < state.own.start {
+                let base = Base::Source { offset: here };
+                state.reader.read(Text::new(raw, &base), &mut |_| {});
             }
             return;
         }
@@ -354,19 +366,22 @@ impl<'c> Worker<'c> {
     /// Reads the pieces at hand as lines: the last have come, or never will.
     pub fn flush(&mut self, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
         while let Some(lane) = state.pending.next() {
-            self.join(&lane, place, &mut state.reader, counts);
+            self.join(&lane, place, state, counts);
         }
     }
 
     /// A line that was put together.
-    fn join(&mut self, lane: &Lane, place: &Place, reader: &mut LineReader<'c>, counts: &mut Counts) {
+    fn join(&mut self, lane: &Lane, place: &Place, state: &mut Reading<'c>, counts: &mut Counts) {
+        if !lane.begins().is_some_and(|at| state.own.contains(&at)) {
+            return;
+        }
         let base = Base::Joined { pieces: &lane.pieces };
         let text = Text::new(&lane.bytes, &base);
         let line = counts.lines;
         if self.taken.is_some() {
             self.joined = text.pieces().into();
         }
-        self.text(text, text, place, reader, line, counts, None);
+        self.text(text, text, place, &mut state.reader, line, counts, None);
         self.joined = Arc::default();
     }
 
@@ -557,6 +572,7 @@ impl<'c> Worker<'c> {
                 source: place.name.clone(),
                 block: matches!(position, Position::Line(_)).then_some((place.source, place.block)),
                 position,
+                part: None,
                 offset: e.span.start,
                 time: e.time,
                 client: shown().map(Into::into),

@@ -160,7 +160,8 @@ pub fn reports(data: &[u8]) {
         }
     }
     // What was written can be joined and compared.
-    let mut merger = merger();
+    let options = joining();
+    let mut merger = Merger::new(&options);
     merger.add("a", json.as_bytes()).unwrap();
     let joined = merger.finish().unwrap();
     assert_eq!(joined.summary.exposures, report.summary.exposures);
@@ -181,19 +182,16 @@ fn clean(name: &str, text: &str) {
     assert!(bad.is_none(), "{name} holds {bad:?}");
 }
 
-fn merger() -> Merger {
+fn joining() -> Merge {
     let config = fixed(false);
-    Merger::new(Merge {
-        gate: config.gate.clone(),
-        now: None,
-        min_severity: Severity::Info,
-        config,
-    })
+    let gate = config.gate.clone();
+    Merge::new(config, None, gate, Severity::Info)
 }
 
 /// Reports and baselines are files that others hand us.
 pub fn read_back(data: &[u8]) {
-    let mut merger = merger();
+    let options = joining();
+    let mut merger = Merger::new(&options);
     if merger.add("a", data).is_ok()
         && let Ok(report) = merger.finish()
     {

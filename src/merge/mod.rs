@@ -1,15 +1,18 @@
 //! Joining reports of parts into the report of the whole: the fold across threads, across processes. A report
 //! carries the state that this needs; it holds keyed hashes only.
 
+mod sources;
+
 use crate::finding::Aggregate;
 use crate::gate::Policy;
-use crate::report::model::{Diagnostic, Identity, Level, Source, Status};
+use crate::report::model::{Diagnostic, Identity, Level, Source};
 use crate::report::{self, BuildInput, Report};
 use crate::rule::{Confidence, Severity};
 use crate::scan::Config;
 use crate::time::{Clock, Instant, TimeForm};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use sources::Sources;
+use std::collections::BTreeSet;
 
 /// Version of the state's form.
 const VERSION: u32 = 1;
@@ -48,12 +51,14 @@ pub enum MergeError {
         "{0} was made with other options; scan every part with the same --clients, --min-confidence, --since, --until, --timezone and --log-format"
     )]
     Options(String),
-    /// The same source twice.
-    #[error("{file} holds {source_name}, which another part holds too: it would be counted twice")]
+    /// The same source twice, or the same bytes of one.
+    #[error("{file} and {other} both hold {source_name}: it would be counted twice")]
     Overlap {
-        /// The file.
+        /// One of the files.
         file: String,
-        /// The source.
+        /// The other.
+        other: String,
+        /// The source, or the part of it that both hold.
         source_name: String,
     },
     /// Nothing to join.
@@ -71,8 +76,9 @@ pub fn identity(config: &Config) -> Identity {
     }
 }
 
+/// What is read of a report: what it is joined by, and nothing of what it tells.
 #[derive(Deserialize)]
-struct Part {
+pub struct Part {
     clock: String,
     sources: Vec<Source>,
     diagnostics: Vec<Diagnostic>,
@@ -83,6 +89,7 @@ struct Part {
 struct PartState {
     #[serde(flatten)]
     identity: Identity,
+    clocks: Option<(Instant, Instant)>,
     aggregate: crate::finding::Wire,
 }
 
@@ -96,53 +103,118 @@ pub struct Options {
     pub gate: Policy,
     /// Findings under it are hidden.
     pub min_severity: Severity,
+    /// What the rules of every part must be.
+    rules_digest: String,
 }
 
-/// Joins reports one after the other.
-pub struct Merger {
-    options: Options,
+impl Options {
+    /// Joining of what this configuration has scanned.
+    pub fn new(config: Config, now: Option<Instant>, gate: Policy, min_severity: Severity) -> Options {
+        Options {
+            rules_digest: config.rules.digest(),
+            config,
+            now,
+            gate,
+            min_severity,
+        }
+    }
+}
+
+/// Reads the reports that stand in `json` one after the other; `file` names it in errors.
+pub fn read(
+    file: &str,
+    json: &[u8],
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    every(file, serde_json::Deserializer::from_slice(json).into_iter(), each)
+}
+
+/// The same for what is too long to be held, or never ends.
+pub fn read_stream(
+    file: &str,
+    json: impl std::io::Read,
+    each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    let json = std::io::BufReader::with_capacity(1 << 20, json);
+    every(
+        file,
+        serde_json::Deserializer::from_reader(json).into_iter(),
+        each,
+    )
+}
+
+fn every(
+    file: &str,
+    mut parts: impl Iterator<Item = serde_json::Result<Part>>,
+    mut each: impl FnMut(Part) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    parts.try_for_each(|part| {
+        each(part.map_err(|e| MergeError::NoReport {
+            file: file.into(),
+            message: e.to_string(),
+        })?)
+    })
+}
+
+/// Joins reports, in any order and grouping to the same report.
+pub struct Merger<'o> {
+    options: &'o Options,
     aggregate: Aggregate,
-    sources: BTreeMap<String, Source>,
-    diagnostics: Vec<Diagnostic>,
+    sources: Sources,
+    diagnostics: BTreeSet<Diagnostic>,
     first: Option<Identity>,
     clocks: Option<(Instant, Instant)>,
 }
 
-impl Merger {
+/// The earlier of the first, the later of the second.
+fn both(a: Option<(Instant, Instant)>, b: (Instant, Instant)) -> Option<(Instant, Instant)> {
+    Some(a.map_or(b, |a| (a.0.min(b.0), a.1.max(b.1))))
+}
+
+impl<'o> Merger<'o> {
     /// Nothing joined yet.
-    pub fn new(options: Options) -> Merger {
+    pub fn new(options: &'o Options) -> Merger<'o> {
         Merger {
             options,
             aggregate: Aggregate::default(),
-            sources: BTreeMap::new(),
-            diagnostics: Vec::new(),
+            sources: Sources::default(),
+            diagnostics: BTreeSet::new(),
             first: None,
             clocks: None,
         }
     }
 
-    /// Adds the report that stands in `json`; `file` names it in errors.
-    pub fn add(&mut self, file: &str, json: impl std::io::Read) -> Result<(), MergeError> {
-        let part: Part =
-            serde_json::from_reader(std::io::BufReader::new(json)).map_err(|e| MergeError::NoReport {
-                file: file.into(),
-                message: e.to_string(),
-            })?;
-        let PartState { identity, aggregate } = part.state;
+    /// Adds the reports that stand in `json` one after the other; `file` names it in errors.
+    pub fn add(&mut self, file: &str, json: &[u8]) -> Result<(), MergeError> {
+        read(file, json, |part| self.take(file, part))
+    }
+
+    /// Adds what was read of a report; `file` names it in errors.
+    pub fn take(&mut self, file: &str, part: Part) -> Result<(), MergeError> {
+        let broken = |message: String| MergeError::NoReport {
+            file: file.into(),
+            message,
+        };
+        let PartState {
+            identity,
+            clocks,
+            aggregate,
+        } = part.state;
         if identity.version != VERSION {
             return Err(MergeError::Version {
                 file: file.into(),
                 found: identity.version,
             });
         }
-        if identity.rules_digest != self.options.config.rules.digest() {
+        if identity.rules_digest != self.options.rules_digest {
             return Err(MergeError::Rules(file.into()));
         }
-        match &self.first {
-            Some(first) if first.key_id != identity.key_id => return Err(MergeError::Key(file.into())),
-            Some(first) if *first != identity => return Err(MergeError::Options(file.into())),
-            Some(_) => {}
-            None => self.first = Some(identity),
+        self.agree(file, identity)?;
+        let config = &self.options.config;
+        if !aggregate.fits(config.rules.rules.len(), config.formats.all().len()) {
+            return Err(broken(
+                "its state names rules or formats that are not there".into(),
+            ));
         }
         let clock = Clock {
             now: Instant(0),
@@ -150,30 +222,25 @@ impl Merger {
         };
         let at = clock
             .read(part.clock.as_bytes(), TimeForm::Iso)
-            .ok_or_else(|| MergeError::NoReport {
-                file: file.into(),
-                message: "its clock is no time".into(),
-            })?;
-        self.clocks = Some(self.clocks.map_or((at, at), |(a, b)| (a.min(at), b.max(at))));
-        for source in part.sources {
-            let read = matches!(source.status, Status::Complete | Status::Partial);
-            match self.sources.get(&source.path) {
-                Some(other) if read && matches!(other.status, Status::Complete | Status::Partial) => {
-                    return Err(MergeError::Overlap {
-                        file: file.into(),
-                        source_name: source.path,
-                    });
-                }
-                Some(_) if !read => {}
-                _ => {
-                    self.sources.insert(source.path.clone(), source);
-                }
-            }
-        }
-        self.diagnostics
-            .extend(part.diagnostics.into_iter().filter(|d| !d.gate));
+            .ok_or_else(|| broken("its clock is no time".into()))?;
+        self.clocks = both(self.clocks, clocks.unwrap_or((at, at)));
+        let said = self.sources.add(part.sources, part.diagnostics, file)?;
+        self.diagnostics.extend(said);
         self.aggregate.merge(Aggregate::from_wire(aggregate));
         Ok(())
+    }
+
+    /// Refuses what cannot be joined with what is here.
+    fn agree(&mut self, file: &str, identity: Identity) -> Result<(), MergeError> {
+        match &self.first {
+            Some(first) if first.key_id != identity.key_id => Err(MergeError::Key(file.into())),
+            Some(first) if *first != identity => Err(MergeError::Options(file.into())),
+            Some(_) => Ok(()),
+            None => {
+                self.first = Some(identity);
+                Ok(())
+            }
+        }
     }
 
     /// The report of the whole.
@@ -181,18 +248,21 @@ impl Merger {
         let (Some(identity), Some((from, to))) = (self.first, self.clocks) else {
             return Err(MergeError::Nothing);
         };
+        let (sources, lines, said) = self.sources.finish();
+        self.diagnostics.extend(said);
         if from != to {
             let message = format!(
                 "the parts were scanned at different times, from {from} to {to}: what had expired was judged at each part's own"
             );
-            self.diagnostics.push(Diagnostic {
+            self.diagnostics.insert(Diagnostic {
                 level: Level::Note,
                 source: None,
                 message,
-                gate: false,
+                gate: true, // it is told anew where this report is joined with others
             });
         }
         self.aggregate.settle();
+        self.aggregate.each_evidence(|e| lines.resolve(e));
         let config = &self.options.config;
         let book = match crate::advice::Book::builtin() {
             Ok(book) => book,
@@ -203,9 +273,10 @@ impl Merger {
             rules: &config.rules,
             formats: &config.formats,
             advice: &book,
-            sources: self.sources.into_values().collect(),
-            diagnostics: self.diagnostics,
+            sources,
+            diagnostics: self.diagnostics.into_iter().collect(),
             clock: self.options.now.unwrap_or(to),
+            clocks: (from != to).then_some((from, to)),
             gate: &self.options.gate,
             stopped: None,
             file: config.file.as_deref(),
