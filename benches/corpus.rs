@@ -247,7 +247,7 @@ fn main() -> io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let [kind, mebibytes, files, folder] = args.as_slice() else {
         // As a part of all benchmarks there is nothing to do.
-        println!("usage: cargo bench --bench corpus -- mixed|map|unique|small MEBIBYTES FILES FOLDER");
+        eprintln!("usage: cargo bench --bench corpus -- mixed|map|unique|small MEBIBYTES FILES FOLDER");
         return Ok(());
     };
     let invalid =
