@@ -1,6 +1,7 @@
 //! Text with its way back: slices of the input, or of something decoded from it, that know where their bytes
 //! stand in the source. Redaction and offsets stand on this; nothing here knows about logs or credentials.
 
+mod buckets;
 mod coding;
 pub mod json;
 pub mod nearest;
