@@ -329,6 +329,19 @@ fn content_counts_whatever_its_entry_says_it_is() {
     d.expect(0, &["redact", "a.zip", "-o", "out.zip"]);
     let copy = std::fs::read(d.path().join("out.zip")).unwrap();
     assert!(memchr::memmem::find(&copy, &line).is_none());
+    let mut link = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let target = String::from_utf8(line.clone()).unwrap();
+    link.add_symlink("l", target, zip::write::SimpleFileOptions::default())
+        .unwrap();
+    d.file("l.zip", link.finish().unwrap().into_inner());
+    d.expect(0, &["redact", "l.zip", "-o", "link.zip"]);
+    let link = std::fs::File::open(d.path().join("link.zip")).unwrap();
+    let mut link = zip::ZipArchive::new(link).unwrap();
+    let mut link = link.by_index(0).unwrap();
+    assert!(link.is_symlink());
+    let mut kept = Vec::new();
+    std::io::Read::read_to_end(&mut link, &mut kept).unwrap();
+    assert!(!kept.is_empty() && kept != line);
     for kind in [
         tar::EntryType::Directory,
         tar::EntryType::Symlink,

@@ -163,7 +163,7 @@ impl Copier<'_> {
             let inner = String::from_utf8_lossy(entry.name_raw()).into_owned();
             let member = format!("{name}!{}", safe::label(&inner));
             // What has content is rewritten, whatever it says it is.
-            if entry.is_dir() && entry.size() == 0 || entry.is_symlink() && entry.size() <= LONGEST_PATH {
+            if entry.is_dir() && entry.size() == 0 {
                 packed
                     .raw_copy_file(entry)
                     .map_err(|e| Trouble::Write(e.into()))?;
@@ -187,9 +187,6 @@ impl Copier<'_> {
         Ok(true)
     }
 }
-
-/// Bytes of a path, at most, on the systems that have links.
-const LONGEST_PATH: u64 = 4096;
 
 /// Bytes of an entry that is no file, at most: names and attributes.
 const MOST_EXTENSION: u64 = 1 << 20;
