@@ -382,6 +382,45 @@ fn a_break_of_the_program_tells_where_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_break_in_entries_that_another_thread_reads_holds_nobody_up() {
+    if !cfg!(debug_assertions) {
+        return; // Only debug builds can be made to break.
+    }
+    // Entries go to other threads by half a mebibyte; some of them break.
+    let d = Dir::new();
+    let entry = |n: usize| {
+        let word = if n % 700 == 0 { "breakhere" } else { "fine" };
+        format!(
+            "{{\"startedDateTime\":\"2026-01-01T00:00:00Z\",\"request\":{{\"method\":\"GET\",\"url\":\"http://a/{word}?token={}\"}},\
+             \"comment\":\"{}\"}}",
+            canaries()[0],
+            "x".repeat(1000)
+        )
+    };
+    let entries: Vec<String> = (0..5000).map(entry).collect();
+    let har = |entries: &[String]| {
+        let all = entries.join(",");
+        format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{all}]}}}}")
+    };
+    d.file("a.har", har(&entries));
+    d.file("b.log", common::leak(1));
+    for jobs in ["1", "2", "5"] {
+        for format in ["json", "ndjson"] {
+            let out = command(d.path())
+                .env("PLAINSIGHT_TEST_PANIC", "breakhere")
+                .args(["scan", "--now", NOW, "-j", jobs, "-f", format, "."])
+                .output()
+                .unwrap();
+            clean_output(format, &out);
+            let text = String::from_utf8_lossy(&out.stdout);
+            assert!(text.contains("an error in plainsight ended the reading"), "{text}");
+            assert!(text.contains("\"path\":\"./b.log\"") || text.contains("b.log"), "{text}");
+            assert!(!text.contains("\"complete\":true"), "{text}");
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_core_file_is_written() {

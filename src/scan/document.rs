@@ -1,5 +1,6 @@
 //! Sources that are read as a whole by a reader of their own: databases, and the documents of browsers.
 
+use super::guard;
 use super::schedule::{Job, Shared, lock};
 use super::source::Member;
 use super::stream::{SPOOL, Stream};
@@ -8,9 +9,13 @@ use crate::format::Kind;
 use crate::format::document::{self, Read as Outcome, WindowVisit, Worth};
 use crate::format::har::{Batch, Hand};
 use crate::format::history::database;
+use crate::finding::Position;
+use crate::record::Record;
 use crate::report::model::Status;
+use crate::text::Text;
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -74,9 +79,10 @@ impl Stream<'_, '_, '_, '_> {
             }
             _ => None,
         };
-        let ((format, read), counts) = self.records(&place, others.as_ref(), |worth, visit, hand| {
+        let (read, counts) = self.records(&place, others.as_ref(), |worth, visit, hand| {
             document::read(kind, &mut input, catalogue, worth, visit, hand)
         });
+        let (format, read) = read.unwrap_or_else(|| (catalogue.by_kind(Kind::Text), broken()));
         let offsets = self.worker.offsets.as_ref();
         let bytes = offsets.map_or(input.bytes, |o| {
             o.lock().unwrap_or_else(PoisonError::into_inner).end()
@@ -95,6 +101,9 @@ impl Stream<'_, '_, '_, '_> {
         let (result, counts) = self.records(&place, None, |_, visit, _| {
             database::read(path, catalogue, &mut |at, text, r| visit(at, text, r, None))
         });
+        let Some(result) = result else {
+            return self.unread(name, Status::Partial, guard::BROKEN);
+        };
         match result {
             Ok(Some(d)) => {
                 let one = Others {
@@ -137,13 +146,13 @@ impl Stream<'_, '_, '_, '_> {
     }
 
     /// Gives records to the worker, and what it finds on in order. Batches go to other threads that have nothing else
-    /// to do, where others may read, too.
+    /// to do, where others may read, too. `None` where the reader broke; what it had found stays, and is in order.
     fn records<T>(
         &mut self,
         place: &Place,
         others: Option<&Others>,
         read: impl FnOnce(&Worth, &mut WindowVisit, Option<&mut Hand>) -> T,
-    ) -> (T, Counts) {
+    ) -> (Option<T>, Counts) {
         let mut counts = Counts::default();
         let (shared, order) = (self.shared, self.order);
         let (worker, units) = (RefCell::new(&mut *self.worker), Cell::new(self.units));
@@ -176,20 +185,19 @@ impl Stream<'_, '_, '_, '_> {
             shared.wake.notify_one();
             None
         };
-        let out = read(
-            &|bytes| worker.borrow_mut().worth(bytes),
-            &mut |position, text, record, own| {
-                let waiting = {
-                    let mut worker = worker.borrow_mut();
-                    worker.record(position, text, record, own.as_ref(), place, &mut counts);
-                    worker.waiting()
-                };
-                if waiting >= EVENTS {
-                    submit();
-                }
-            },
-            others.is_some().then_some(&mut hand),
-        );
+        let mut visit = |position: Position, text: Text, record: &Record, own: Option<Range<u64>>| {
+            let waiting = {
+                let mut worker = worker.borrow_mut();
+                worker.record(position, text, record, own.as_ref(), place, &mut counts);
+                worker.waiting()
+            };
+            if waiting >= EVENTS {
+                submit();
+            }
+        };
+        let worth = |bytes: &[u8]| worker.borrow_mut().worth(bytes);
+        let hand: Option<&mut Hand> = others.is_some().then_some(&mut hand);
+        let out = guard::guarded(|| read(&worth, &mut visit, hand));
         submit();
         self.units = units.get();
         (out, counts)
@@ -227,14 +235,14 @@ impl<'c> Shared<'c, '_> {
         let mut counts = Counts::default();
         let format = self.config.formats.by_kind(Kind::Har);
         let worker = RefCell::new(worker);
-        batch.read(
-            format,
-            &|bytes| worker.borrow_mut().worth(bytes),
-            &mut |position, text, record, own| {
-                let mut worker = worker.borrow_mut();
-                worker.record(position, text, record, own.as_ref(), &member.place, &mut counts);
-            },
-        );
+        let worth = |bytes: &[u8]| worker.borrow_mut().worth(bytes);
+        let mut visit = |position: Position, text: Text, record: &Record, own: Option<Range<u64>>| {
+            let mut worker = worker.borrow_mut();
+            worker.record(position, text, record, own.as_ref(), &member.place, &mut counts);
+        };
+        if guard::guarded(|| batch.read(format, &worth, &mut visit)).is_none() {
+            member.fail(Status::Partial, guard::BROKEN.into());
+        }
         self.progress
             .exposures
             .fetch_add(counts.exposures, Ordering::Relaxed);
@@ -244,6 +252,14 @@ impl<'c> Shared<'c, '_> {
         if member.end() {
             self.close(&member, order, last.load(Ordering::SeqCst));
         }
+    }
+}
+
+/// What came of a document whose reader broke.
+fn broken() -> Outcome {
+    Outcome {
+        records: 0,
+        problem: Some(guard::BROKEN.into()),
     }
 }
 

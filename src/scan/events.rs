@@ -51,6 +51,8 @@ struct State<'s> {
     /// How many units a source has, once that is known.
     units: HashMap<usize, u32>,
     lines: u64,
+    /// A unit will never come.
+    abandoned: bool,
 }
 
 /// Puts units in order.
@@ -73,6 +75,7 @@ impl<'s> Order<'s> {
             next: (0, 0),
             units: HashMap::new(),
             lines: 0,
+            abandoned: false,
         };
         Order {
             state: Mutex::new(state),
@@ -89,8 +92,15 @@ impl<'s> Order<'s> {
             .map(|e| e.head.len() + e.tail.len() + 64)
             .sum();
         let mut state = lock(&self.state);
-        while state.waiting + size > WAITING && state.waiting > 0 && (source, unit) > state.next {
+        while !state.abandoned
+            && state.waiting + size > WAITING
+            && state.waiting > 0
+            && (source, unit) > state.next
+        {
             state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.abandoned {
+            return;
         }
         state.waiting += size;
         state.early.insert((source, unit), content);
@@ -102,6 +112,12 @@ impl<'s> Order<'s> {
         let mut state = lock(&self.state);
         state.units.insert(source, units);
         self.advance(&mut state);
+    }
+
+    /// The stream ends here: a thread broke, and what it had will never come. Nobody waits for it.
+    pub fn abandon(&self) {
+        lock(&self.state).abandoned = true;
+        self.turn.notify_all();
     }
 
     fn advance(&self, state: &mut State) {

@@ -158,19 +158,33 @@ pub(super) fn run<'c, 's>(
     }
 }
 
+/// A thread at work on a job.
+struct Busy<'a, 'c, 's>(&'a Shared<'c, 's>);
+
+impl Drop for Busy<'_, '_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(order) = &self.0.order
+        {
+            order.abandon();
+        }
+        lock(&self.0.queue).busy -= 1;
+        self.0.wake.notify_all();
+    }
+}
+
 impl<'c> Shared<'c, '_> {
     fn work(&self, worker: &mut Worker<'c>) {
         let mut buffer = Vec::new();
         while let Some(job) = self.take() {
+            // Whatever becomes of the job, nobody waits for it for ever.
+            let _busy = Busy(self);
             match job {
                 Job::Open(n) => self.open(n, worker, &mut buffer),
                 Job::Chunk(chunk) => self.chunk(&chunk, worker, &mut buffer),
                 Job::Block(block) => self.block(block, worker),
                 Job::Entries(entries) => self.entries(entries, worker),
             }
-            let mut queue = lock(&self.queue);
-            queue.busy -= 1;
-            self.wake.notify_all();
         }
     }
 
