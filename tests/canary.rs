@@ -414,8 +414,14 @@ fn a_break_in_entries_that_another_thread_reads_holds_nobody_up() {
                 .unwrap();
             clean_output(format, &out);
             let text = String::from_utf8_lossy(&out.stdout);
-            assert!(text.contains("an error in plainsight ended the reading"), "{text}");
-            assert!(text.contains("\"path\":\"./b.log\"") || text.contains("b.log"), "{text}");
+            assert!(
+                text.contains("an error in plainsight ended the reading"),
+                "{text}"
+            );
+            assert!(
+                text.contains("\"path\":\"./b.log\"") || text.contains("b.log"),
+                "{text}"
+            );
             assert!(!text.contains("\"complete\":true"), "{text}");
         }
     }

@@ -20,7 +20,7 @@ use crate::record::{Content, Field, Record};
 use crate::text::{Base, Coding, Text, json};
 use catalogue::Reader;
 use std::sync::Arc;
-use template::Fit;
+use template::{Fit, Ranges};
 
 /// How a line was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct LineReader<'c> {
     pub fields: Option<Arc<w3c::Fields>>,
     /// Whether the source is one that has headers.
     pub headers: bool,
+    /// Whether only the format is wanted, and a record need not be made where that is dear.
+    pub naming: bool,
 }
 
 /// The member that keeps the records of a line that has several (Azure), and how it stands in the line.
@@ -67,6 +69,7 @@ impl<'c> LineReader<'c> {
             catalogue,
             fields: None,
             headers,
+            naming: false,
         }
     }
 
@@ -148,12 +151,16 @@ impl<'c> LineReader<'c> {
                 .wrapped(line, depth, wrapper, visit)
                 .unwrap_or(done(c.by_kind(Kind::Text)));
         }
+        let mut ranges = Ranges::new();
         for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
             for &n in &c.templates {
                 if let Reader::Template(t) = &c.get(n).reader
                     && Some(n) != c.user
-                    && t.read(line, fit, n, visit)
+                    && t.fits(line, fit, &mut ranges)
                 {
+                    if !self.naming {
+                        t.read(line, &ranges, n, visit);
+                    }
                     return done(n);
                 }
             }
@@ -202,9 +209,16 @@ impl<'c> LineReader<'c> {
     /// The user's own format; `None` where the line does not fit it.
     fn user(&self, n: u16, line: Text, visit: &mut dyn FnMut(&Record)) -> Option<u16> {
         let read = match &self.catalogue.get(n).reader {
-            Reader::Template(t) => [Fit::Exact, Fit::Extra, Fit::Relaxed]
-                .into_iter()
-                .any(|fit| t.read(line, fit, n, visit)),
+            Reader::Template(t) => {
+                let mut ranges = Ranges::new();
+                let fits = [Fit::Exact, Fit::Extra, Fit::Relaxed]
+                    .into_iter()
+                    .any(|fit| t.fits(line, fit, &mut ranges));
+                if fits {
+                    t.read(line, &ranges, n, visit);
+                }
+                fits
+            }
             Reader::Json(map) => json::read(line)
                 .filter(|doc| map.fits(doc))
                 .map(|doc| map.read(&doc, n, visit))

@@ -27,6 +27,9 @@ enum Token {
 /// Steps that one line may cost: a line that looks like many formats at once is nobody's.
 const BUDGET: u32 = 400;
 
+/// Where the columns of a line stand; one after the other can be asked with the same.
+pub type Ranges = Vec<Range<usize>>;
+
 /// How well a line has to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
@@ -78,7 +81,7 @@ impl Template {
     }
 
     /// Where its columns stand in `line`; the last range is what is beyond them.
-    fn split(&self, line: &[u8], fit: Fit, out: &mut Vec<Range<usize>>) -> bool {
+    fn split(&self, line: &[u8], fit: Fit, out: &mut Ranges) -> bool {
         out.clear();
         let mut budget = BUDGET;
         self.walk(line, 0, 0, fit, out, &mut budget)
@@ -90,7 +93,7 @@ impl Template {
         token: usize,
         at: usize,
         fit: Fit,
-        out: &mut Vec<Range<usize>>,
+        out: &mut Ranges,
         budget: &mut u32,
     ) -> bool {
         if *budget == 0 {
@@ -123,7 +126,7 @@ impl Template {
         column: &Column,
         at: usize,
         fit: Fit,
-        out: &mut Vec<Range<usize>>,
+        out: &mut Ranges,
         budget: &mut u32,
     ) -> bool {
         let relaxed = fit == Fit::Relaxed;
@@ -197,12 +200,13 @@ impl Template {
         Some(at)
     }
 
-    /// Reads `line` where it fits.
-    pub fn read(&self, line: Text, fit: Fit, format: u16, visit: &mut dyn FnMut(&Record)) -> bool {
-        let mut ranges = Vec::with_capacity(self.tokens.len());
-        if !self.split(line.bytes(), fit, &mut ranges) {
-            return false;
-        }
+    /// Whether `line` fits, and where its columns stand then.
+    pub fn fits(&self, line: Text, fit: Fit, ranges: &mut Ranges) -> bool {
+        self.split(line.bytes(), fit, ranges)
+    }
+
+    /// Reads `line`, whose columns stand where [`Template::fits`] said.
+    pub fn read(&self, line: Text, ranges: &Ranges, format: u16, visit: &mut dyn FnMut(&Record)) {
         let marker = match self.escape {
             Some(Coding::Backslash) => memchr::memchr(b'\\', line.bytes()).is_some(),
             Some(Coding::Hash) => memchr::memchr(b'#', line.bytes()).is_some(),
@@ -213,7 +217,7 @@ impl Template {
         let extra = Column::Other;
         let mut columns: Vec<&Column> = Vec::with_capacity(ranges.len());
         let mut raw: Vec<Text> = Vec::with_capacity(ranges.len());
-        for (column, range) in self.columns().chain(std::iter::once(&extra)).zip(&ranges) {
+        for (column, range) in self.columns().chain(std::iter::once(&extra)).zip(ranges) {
             each_value(column, line.slice(range.clone()), &mut |value| {
                 columns.push(column);
                 raw.push(value);
@@ -241,7 +245,6 @@ impl Template {
             builder.add(column, text);
         }
         visit(&builder.finish(format));
-        true
     }
 }
 

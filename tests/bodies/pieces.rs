@@ -6,7 +6,7 @@ use plainsight::detect::Detector;
 use plainsight::detect::prefilter::Prefilter;
 use plainsight::format::LineReader;
 use plainsight::format::compile;
-use plainsight::format::template::Fit;
+use plainsight::format::template::{Fit, Ranges};
 use plainsight::input::lines::{OVERLAP, READ, Run, Runs, WINDOW};
 use plainsight::record::{Content, Field, Record, Surface};
 use plainsight::rule::checksum::jwt_parts;
@@ -95,10 +95,11 @@ pub fn template(data: &[u8]) {
         return;
     };
     for line in parts.next().unwrap_or_default().split(|&b| b == b'\n') {
+        let (text, mut ranges) = (Text::new(line, &SOURCE), Ranges::new());
         for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
-            template.read(Text::new(line, &SOURCE), fit, 0, &mut |r| {
-                within(r, line.len() as u64)
-            });
+            if template.fits(text, fit, &mut ranges) {
+                template.read(text, &ranges, 0, &mut |r| within(r, line.len() as u64));
+            }
         }
     }
 }

@@ -259,6 +259,11 @@ fn word(row: &[u8], cell: &Cell) -> String {
         .to_string()
 }
 
+/// The words of a header.
+fn words(row: &[u8], delimiter: u8) -> Vec<String> {
+    cells(row, delimiter).iter().map(|c| word(row, c)).collect()
+}
+
 /// Whether a cell is an address: a scheme and what follows, or a scheme that browsers have.
 fn is_address(cell: &[u8]) -> bool {
     let own: [&[u8]; 6] = [
@@ -303,6 +308,15 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
         if rows.len() >= SAMPLE {
             break;
         }
+        // What has no address in its second row has no column of them; most logs end here.
+        if let [first, second, ..] = &rows[..]
+            && !cells(second, delimiter)
+                .iter()
+                .any(|c| is_address(&second[c.0.clone()]))
+            && arcgis(&words(first, delimiter)).is_none()
+        {
+            return None;
+        }
     }
     if head.len() < HEAD && rows.len() < SAMPLE {
         splitter.ends(0, &mut |row: &[u8], _| rows.push(row.to_vec()));
@@ -310,7 +324,7 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
     rows.truncate(SAMPLE);
     let table: Vec<Vec<Cell>> = rows.iter().map(|r| cells(r, delimiter)).collect();
     let width = table.first()?.len();
-    let words: Vec<String> = table[0].iter().map(|c| word(&rows[0], c)).collect();
+    let words = words(&rows[0], delimiter);
     let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
     if let Some(columns) = arcgis(&words) {
         return Some(Layout {
