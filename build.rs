@@ -36,6 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             for mut entry in entries {
                 if let (Some(entry), "rule") = (entry.as_object_mut(), key) {
                     entry.insert("family".into(), family.clone().into());
+                    let digest = Sha256::digest(serde_json::to_string(&entry)?);
+                    let digest = data_encoding::HEXLOWER.encode(&digest[..16]);
+                    entry.insert("digest".into(), digest.into());
                 }
                 all.push(entry);
             }

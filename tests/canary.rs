@@ -390,7 +390,11 @@ fn a_break_in_entries_that_another_thread_reads_holds_nobody_up() {
     // Entries go to other threads by half a mebibyte; some of them break.
     let d = Dir::new();
     let entry = |n: usize| {
-        let word = if n % 700 == 0 { "breakhere" } else { "fine" };
+        let word = if n.is_multiple_of(700) {
+            "breakhere"
+        } else {
+            "fine"
+        };
         format!(
             "{{\"startedDateTime\":\"2026-01-01T00:00:00Z\",\"request\":{{\"method\":\"GET\",\"url\":\"http://a/{word}?token={}\"}},\
              \"comment\":\"{}\"}}",

@@ -63,7 +63,7 @@ pub struct Given {
 }
 
 /// All advice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Book(Vec<Advice>);
 
 /// What advice is chosen and filled in by.

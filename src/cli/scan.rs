@@ -329,15 +329,20 @@ pub fn run(args: Args) -> Ending {
         split: args.part.split(&paths)?,
         exhaustive: false,
     };
-    // The report is made by as many threads as the scan. It fails only where the pool stands already.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.jobs)
-        .build_global();
+    if !matches!(&paths[..], [one] if crate::scan::is_small(one)) {
+        // The report is made by as many threads as the scan. It fails only where the pool stands already.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.jobs)
+            .build_global();
+    }
     let scan = Scan::new(config);
-    let progress = Progress::default();
-    let done = AtomicBool::new(false);
     let auto = !args.report.quiet && io::stderr().is_terminal();
     let bar = args.progress == When::Always || args.progress == When::Auto && auto;
+    let progress = Progress {
+        shown: bar,
+        ..Progress::default()
+    };
+    let done = AtomicBool::new(false);
     let report = std::thread::scope(|s| {
         if bar {
             s.spawn(|| show_progress(&progress, &done));
@@ -370,8 +375,8 @@ pub fn run(args: Args) -> Ending {
         &report,
         args.allow_partial.or(file.allow_partial).unwrap_or(false),
     );
-    // The process ends: taking a large report apart piece by piece would only cost time.
-    std::mem::forget(report);
+    // The process ends: taking report and rules apart piece by piece would only cost time.
+    std::mem::forget((report, scan));
     Ok(outcome.code())
 }
 

@@ -12,7 +12,7 @@ pub const HEAD: usize = 64 << 10;
 const LINES: usize = 200;
 
 /// Lines of one format after which only every `STRIDE`th is looked at, as long as nothing else comes.
-const ALIKE: usize = 16;
+const ALIKE: usize = 8;
 const STRIDE: usize = 8;
 
 /// What the head tells.
@@ -56,7 +56,7 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
             continue;
         }
         let alike = counts.len() == 1 && counts.values().all(|n| *n >= ALIKE);
-        if alike && n % STRIDE != 0 && !line.bytes().starts_with(b"#") {
+        if alike && !n.is_multiple_of(STRIDE) && !line.bytes().starts_with(b"#") {
             continue;
         }
         if let Some(found) = reader.read(line, &mut |_| {}) {

@@ -123,9 +123,13 @@ pub fn discover(paths: &[PathBuf], selection: &Selection, stop: &Stop) -> Found 
         .filter_map(|p| std::fs::canonicalize(p).ok())
         .collect();
     if !outputs.is_empty() {
-        found
-            .candidates
-            .retain(|c| !std::fs::canonicalize(&c.path).is_ok_and(|real| outputs.contains(&real)));
+        // What the walk came upon is no link, unless it follows them, and has its own name.
+        let linked = |c: &Candidate| c.named || selection.follow_links;
+        let called = |c: &Candidate| outputs.iter().any(|o| o.file_name() == c.path.file_name());
+        found.candidates.retain(|c| {
+            !((linked(c) || called(c))
+                && std::fs::canonicalize(&c.path).is_ok_and(|real| outputs.contains(&real)))
+        });
     }
     let folders: Vec<PathBuf> = selection.outputs.iter().filter_map(|p| folder(p)).collect();
     found

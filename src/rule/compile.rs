@@ -330,23 +330,8 @@ impl RuleSet {
         let mut hasher = blake3::Hasher::new();
         let mut rules = Vec::with_capacity(by_id.len());
         for spec in by_id.into_values() {
-            let mut hash = |s: &str| {
-                hasher.update(s.as_bytes()).update(&[0]);
-            };
-            hash(&spec.id);
-            spec.names
-                .iter()
-                .chain(&spec.keywords)
-                .chain(&spec.not_values)
-                .for_each(|s| hash(s));
-            hash(&format!(
-                "{:?}{:?}{:?}{:?}",
-                spec.shape, spec.path, spec.value, spec.when
-            ));
-            hash(&format!(
-                "{:?}{:?}{:?}{:?}",
-                spec.severity, spec.min_length, spec.max_length, spec.checksum
-            ));
+            hasher.update(spec.id.as_bytes()).update(&[0]);
+            hasher.update(spec.digest.as_bytes()).update(&[0]);
             rules.push(Compiled::new(spec)?);
         }
         let mut set = RuleSet {

@@ -118,12 +118,20 @@ fn load_file(file: &Path) -> Result<OwnRules, LoadError> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let named = |r| RuleSpec {
-        family: family.clone(),
-        ..r
+    let named = |r| {
+        let mut rule = RuleSpec {
+            family: family.clone(),
+            ..r
+        };
+        let text = serde_json::to_string(&rule).map_err(|e| LoadError::Rule {
+            id: rule.id.clone(),
+            message: e.to_string(),
+        })?;
+        rule.digest = blake3::hash(text.as_bytes()).to_hex()[..32].to_string();
+        Ok(rule)
     };
     Ok(OwnRules {
-        rules: parsed.rule.into_iter().map(named).collect(),
+        rules: parsed.rule.into_iter().map(named).collect::<Result<_, _>>()?,
         silence: parsed.silence,
     })
 }

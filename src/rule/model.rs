@@ -135,6 +135,9 @@ pub struct RuleSpec {
     /// The file it stands in, without suffix.
     #[serde(default)]
     pub family: String,
+    /// Tells it from every other rule and every other version of it; made where it is loaded, whatever a file says.
+    #[serde(default, skip_serializing)]
+    pub digest: String,
     /// Kind of credential.
     pub category: Category,
     /// Severity before place, liveness and signs are considered (see [`super::severity`]).

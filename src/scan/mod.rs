@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
 pub use part::Split;
+pub(crate) use schedule::is_small;
 pub(crate) use source::{oddities, place};
 pub(crate) use stream::{ZIP_HIDES, is_utf16};
 pub use worker::Clients;
@@ -158,8 +159,10 @@ pub struct Progress {
     pub sources: AtomicU64,
     /// Exposures found.
     pub exposures: AtomicU64,
-    /// Bytes that the inputs have, as far as it is known.
+    /// Bytes that the inputs have, as far as it is known; asked for only where it is shown.
     pub total: AtomicU64,
+    /// Whether somebody looks.
+    pub shown: bool,
 }
 
 /// A scan that is ready to run.
@@ -208,8 +211,10 @@ impl Scan {
 
     fn report(&self, outcome: Outcome) -> Report {
         let c = &self.config;
-        let book = match Book::builtin() {
-            Ok(book) => book,
+        // Where nothing was found nobody needs advice.
+        let found = outcome.aggregate.findings().next().is_some();
+        let book = match found.then(Book::builtin).transpose() {
+            Ok(book) => book.unwrap_or_default(),
             Err(e) => unreachable_data(&e),
         };
         report::build(BuildInput {

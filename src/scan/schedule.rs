@@ -72,6 +72,11 @@ pub(super) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Bytes of a file up to which one thread reads it.
 const SMALL: u64 = 16 << 10;
 
+/// Whether a path is a file that one thread reads sooner than others are made.
+pub fn is_small(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < SMALL)
+}
+
 /// Reads everything that was found.
 pub(super) fn run<'c, 's>(
     config: &'c Config,
@@ -88,13 +93,10 @@ pub(super) fn run<'c, 's>(
             .iter()
             .map(|p| unread(&p.name, p.status, &p.problem)),
     );
-    let total: u64 = found
-        .candidates
-        .iter()
-        .filter_map(|c| std::fs::metadata(&c.path).ok())
-        .map(|m| m.len())
-        .sum();
-    progress.total.store(total, Ordering::Relaxed);
+    let alone = found.candidates.len() == 1;
+    if progress.shown {
+        progress.total.store(sizes(&found.candidates), Ordering::Relaxed);
+    }
     let shared = Shared {
         config,
         candidates: found.candidates,
@@ -113,7 +115,7 @@ pub(super) fn run<'c, 's>(
             .push(std::mem::take(&mut worker.aggregate));
     };
     // One small file is read sooner than threads are made.
-    let small = total < SMALL && shared.candidates.len() == 1 && shared.candidates[0].path != Path::new("-");
+    let small = alone && is_small(&shared.candidates[0].path);
     let pool = (jobs > 1 && !small)
         .then(|| rayon::ThreadPoolBuilder::new().num_threads(jobs).build().ok())
         .flatten();
@@ -156,6 +158,12 @@ pub(super) fn run<'c, 's>(
         diagnostics: results.diagnostics,
         stopped,
     }
+}
+
+/// Bytes of the files.
+fn sizes(candidates: &[Candidate]) -> u64 {
+    let files = candidates.iter().filter_map(|c| std::fs::metadata(&c.path).ok());
+    files.map(|m| m.len()).sum()
 }
 
 /// A thread at work on a job.
@@ -301,7 +309,7 @@ impl<'c> Shared<'c, '_> {
             }
         };
         stream.budget = Budget::new(self.config.limits, meta.len());
-        let mut head = vec![0; if meta.len() > 0 { HEAD } else { 0 }];
+        let mut head = vec![0; HEAD.min(meta.len().try_into().unwrap_or(HEAD))];
         let got = read_full(&file, &mut head);
         head.truncate(got.as_ref().copied().unwrap_or(0));
         let magic = crate::input::magic::tell(&head);
