@@ -136,6 +136,8 @@ pub struct Record<'a> {
     pub instant: Option<Instant>,
     /// Who asked, as it stands.
     pub client: Option<Text<'a>>,
+    /// The user's name, as the server knows it.
+    pub user: Option<Text<'a>>,
     /// The request's method.
     pub method: Option<Text<'a>>,
     /// The response's status code.

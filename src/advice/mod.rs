@@ -1,7 +1,7 @@
 //! Remedies: advice is data (`rules/advice/`), chosen by the rule and by the finding's place, with the
 //! finding's own names filled in.
 
-use crate::record::{Field, Surface};
+use crate::record::{Field, Part, Surface};
 use crate::rule::{Category, RuleSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ struct When {
     fields: Vec<Field>,
     categories: Vec<Category>,
     rules: Vec<String>,
+    /// Whether the credential is another site's that has come here as a Referer: then it is not ours to stop.
+    foreign: Option<bool>,
 }
 
 /// Advice as its file states it.
@@ -45,6 +47,9 @@ struct Advice {
     snippet: Option<Arc<str>>,
     #[serde(default)]
     when: Option<When>,
+    /// Whether it is about credentials in URLs: nothing for those that are sent where they belong.
+    #[serde(default)]
+    in_url: bool,
 }
 
 /// Advice as a finding gets it.
@@ -74,6 +79,8 @@ pub struct Case<'a> {
     pub surface: Surface,
     /// Which piece of the record.
     pub field: Field,
+    /// Where in it.
+    pub part: Part,
     /// The innermost name.
     pub name: &'a str,
     /// The owner's host.
@@ -82,6 +89,31 @@ pub struct Case<'a> {
     pub route: Option<&'a str>,
     /// Programs that write such logs, the likeliest first.
     pub servers: &'a [String],
+    /// Whether somebody else than the owner's party received it.
+    pub received: bool,
+}
+
+impl Case<'_> {
+    /// Whether it stands in our log because another site's page passed it on.
+    fn is_foreign(&self) -> bool {
+        let log = matches!(self.surface, Surface::ServerLog | Surface::ProxyLog);
+        log && self.field == Field::Referer && self.received
+    }
+
+    /// Whether the credential stands in a URL, be it in one that is a value.
+    fn in_url(&self) -> bool {
+        matches!(
+            self.part,
+            Part::Query | Part::Fragment | Part::Path | Part::Userinfo
+        ) || !matches!(
+            self.field,
+            Field::RequestHeader
+                | Field::RequestBody
+                | Field::ResponseHeader
+                | Field::ResponseBody
+                | Field::Cookie
+        )
+    }
 }
 
 impl Book {
@@ -117,7 +149,8 @@ impl Book {
             !case.rule.advice.iter().any(|id| **id == *a.id)
                 && a.when.as_ref().is_some_and(|w| applies(w, case))
         });
-        let mut all: Vec<&Advice> = named.chain(placed).collect();
+        let in_url = case.in_url();
+        let mut all: Vec<&Advice> = named.chain(placed).filter(|a| in_url || !a.in_url).collect();
         all.sort_by_key(|a| a.kind); // stable: the rule's own order stays within a step
         all.into_iter()
             .map(|a| Given {
@@ -140,6 +173,7 @@ fn applies(when: &When, case: &Case) -> bool {
         && (when.fields.is_empty() || when.fields.contains(&case.field))
         && (when.categories.is_empty() || when.categories.contains(&case.rule.category))
         && (when.rules.is_empty() || when.rules.contains(&case.rule.id))
+        && when.foreign.is_none_or(|foreign| foreign == case.is_foreign())
 }
 
 /// Fills the placeholders. A value that a shell or a config file could misread is not filled in: logs are
@@ -224,6 +258,8 @@ mod tests {
             rule,
             surface: Surface::ServerLog,
             field: Field::Url,
+            part: Part::Query,
+            received: false,
             name: "token",
             host: Some("gis.example.gov"),
             route: None,

@@ -32,10 +32,12 @@ impl Claim {
             Some((at, _)) => format!("{}…", &text[..at]),
             None => text,
         };
+        // A service's account has an address, too, and is nobody.
+        let address = value.contains('@') && !value.ends_with(".gserviceaccount.com");
         Some(Claim {
             kind,
             value: value.into(),
-            person,
+            person: person || address,
         })
     }
 }

@@ -14,6 +14,7 @@ mod settle;
 mod walk;
 
 pub use name::fold;
+pub(crate) use offer::USERS;
 pub use walk::Detector;
 
 use crate::record::{Field, Part};

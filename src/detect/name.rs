@@ -56,6 +56,13 @@ impl Name {
         name
     }
 
+    /// What stands behind the last point: `credentials.password` is a password, whatever it is a part of.
+    pub fn last(&self) -> Option<Name> {
+        let shown = self.shown().as_bytes();
+        let point = memchr::memrchr(b'.', shown)?;
+        (point + 1 < shown.len()).then(|| Name::new(&shown[point + 1..]))
+    }
+
     /// Decoded, innermost, lower case.
     pub fn shown(&self) -> &str {
         std::str::from_utf8(&self.shown[..usize::from(self.length)]).unwrap_or_default()
@@ -123,6 +130,9 @@ mod tests {
             assert_eq!(fold(raw.as_bytes()).shown(), want, "{raw}");
         }
         assert_eq!(fold(b"X-Amz-Signature").folded(), "x_amz_signature");
+        let last = |name: &str| fold(name.as_bytes()).last().map(|n| n.shown().to_string());
+        assert_eq!(last("form.login.Passwd").as_deref(), Some("passwd"));
+        assert_eq!((last("password"), last("password.")), (None, None));
         assert_eq!(fold(b"ASPSESSIONIDQQGGQTRB").folded(), "aspsessionid");
         assert_eq!(fold(&[b'a'; 100]).shown(), "");
     }

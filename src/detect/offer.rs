@@ -284,7 +284,7 @@ impl Detector<'_> {
 }
 
 /// Names under which the user stands beside a password, folded; the likeliest first.
-const USERS: &[&str] = &[
+pub(crate) const USERS: &[&str] = &[
     "username",
     "user",
     "login",

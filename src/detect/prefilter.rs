@@ -293,9 +293,12 @@ impl<'r> Prefilter<'r> {
     /// Whether what ends `region` is a name that rules know, however it is encoded.
     fn is_known(&self, region: &[u8]) -> bool {
         let simple = region.len() <= MAX_NAME && !region.iter().any(|b| b"%[]".contains(b));
+        let is_name = |folded: &[u8]| !self.rules.named(folded).is_empty();
         if !simple {
+            let name = fold(region);
             return region.len() > MAX_NAME * 3
-                || !self.rules.named(fold(region).folded().as_bytes()).is_empty();
+                || is_name(name.folded().as_bytes())
+                || name.last().is_some_and(|n| is_name(n.folded().as_bytes()));
         }
         let mut folded = [0; MAX_NAME];
         for (to, b) in folded.iter_mut().zip(region) {
@@ -305,7 +308,9 @@ impl<'r> Prefilter<'r> {
             };
         }
         let folded = &folded[..region.len()];
-        !self.rules.named(folded).is_empty() || folded.starts_with(b"aspsessionid")
+        is_name(folded)
+            || folded.starts_with(b"aspsessionid")
+            || memchr::memrchr(b'.', region).is_some_and(|point| is_name(&folded[point + 1..]))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::rule::{Category, Tier};
 use crate::secret::Secret;
 use crate::text::Coding;
 use crate::time::Instant;
+use crate::url::route;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -49,6 +50,7 @@ impl Detector<'_> {
         let rules = self.rules;
         let mut hits = std::mem::take(&mut self.hits);
         masks.extend(hits.iter().map(|h| h.span.clone()));
+        hide_in_routes(&mut hits);
         hits.retain(|h| rules.rules[usize::from(h.rule)].enabled);
         // A signed URL's other parameters belong to its signature.
         let owned: Vec<(u32, u16)> = hits
@@ -154,3 +156,29 @@ impl Detector<'_> {
         }
     }
 }
+
+/// Takes what any rule found in a path out of all routes of the record. Routes replace by shape alone, and not every
+/// credential has one.
+fn hide_in_routes(hits: &mut [Hit]) {
+    let found = |h: &&Hit| h.part == Part::Path && h.secret.len() >= LEAST_IN_ROUTE;
+    if !hits.iter().any(|h| found(&h)) {
+        return;
+    }
+    let routes: Vec<Option<Box<str>>> = hits
+        .iter()
+        .map(|h| {
+            let route = h.route.as_deref()?;
+            let secrets = || hits.iter().filter(found).map(|h| h.secret.expose());
+            let hidden = route::without(route, secrets);
+            hidden.map(String::into_boxed_str)
+        })
+        .collect();
+    for (hit, route) in hits.iter_mut().zip(routes) {
+        if route.is_some() {
+            hit.route = route;
+        }
+    }
+}
+
+/// Shorter ones are no secrets that a route would give away, in bytes.
+const LEAST_IN_ROUTE: usize = 6;

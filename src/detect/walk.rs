@@ -1,7 +1,7 @@
 //! The walk through a record's carriers: URLs are taken apart, values decoded, what is nested in them followed
 //! to a depth, and every name and value offered to the rules.
 
-use super::name::fold;
+use super::name::{Name, fold};
 use super::settle::Hit;
 use super::{Exposure, Field, Part};
 use crate::record::{Carrier, Content, Record, Surface};
@@ -310,11 +310,18 @@ impl<'r> Detector<'r> {
         match carrier.content {
             Content::Url(url) => {
                 if carrier.field == Field::Url || carrier.field == Field::Location {
-                    let receiver = url.authority.and_then(|a| host::normalize(a.bytes()));
+                    // A redirect hands on what is in it as a request does; pages of the browser's own ask nobody.
+                    let asks = url.scheme.is_none_or(|s| {
+                        let s = s.bytes();
+                        [&b"http"[..], b"https", b"ws", b"wss"]
+                            .iter()
+                            .any(|w| s.eq_ignore_ascii_case(w))
+                    });
+                    let named = url.authority.filter(|_| asks);
+                    let receiver = named.and_then(|a| host::normalize(a.bytes()));
                     let receiver = receiver
                         .as_deref()
-                        .or(place.receiver)
-                        .filter(|_| carrier.field == Field::Url);
+                        .or(place.receiver.filter(|_| carrier.field == Field::Url && asks));
                     self.url(&url, Place { receiver, ..place });
                 } else if carrier.field == Field::Referer && url.authority.is_none() {
                     // No browser sends it, but scanners do; whose it is cannot be told.
@@ -397,6 +404,11 @@ impl<'r> Detector<'r> {
             self.query(query, place);
         }
         if let Some(fragment) = url.fragment.filter(|f| !f.is_empty()) {
+            // It stays in the browser (RFC 9110 §10.1.3): nobody received what is nested in it.
+            let place = Place {
+                receiver: None,
+                ..place
+            };
             // `#/route?x=y` of single-page applications.
             let inner = fragment.split_once(b'?').map_or(fragment, |(_, q)| q);
             if inner.bytes().contains(&b'=') || memchr::memmem::find(inner.bytes(), b"%3").is_some() {
@@ -536,10 +548,15 @@ impl<'r> Detector<'r> {
         if plain.is_empty() || !self.spend(plain.len()) {
             return;
         }
-        let folded = if name.is_empty() {
+        let whole = if name.is_empty() {
             fold(raw_name)
         } else {
             fold(name.as_bytes())
+        };
+        let known = |n: &Name| !self.rules.named(n.folded().as_bytes()).is_empty();
+        let folded = match whole.last() {
+            Some(last) if !known(&whole) && known(&last) => last,
+            _ => whole,
         };
         self.names(folded.folded(), folded.shown(), raw, plain, part, siblings, place);
         self.shapes(plain, folded.shown(), part, siblings, place);

@@ -19,6 +19,7 @@ pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
 pub use guesses::Guesses;
 pub use key::{FindingKey, Level, Words};
+pub(crate) use model::earlier;
 pub use model::{Credential, Finding, Identity, Ids};
 pub use sketch::Sketch;
 pub use stem::stem;

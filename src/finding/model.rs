@@ -14,7 +14,7 @@ use crate::rule::{Confidence, Severity};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A finding's ids at each level of folding.
 pub type Ids = [u64; 4];
@@ -240,7 +240,7 @@ pub(super) fn trim<T: Ord>(set: &mut BTreeSet<T>, most: usize) {
 }
 
 /// The earlier of two times, where there are any.
-pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -254,8 +254,9 @@ pub struct Credential {
     pub rule: u16,
     /// How often.
     pub exposures: u64,
-    /// Ids of its findings at each level of folding, with their groups.
-    pub findings: BTreeSet<Ids>,
+    /// Ids of its findings at each level of folding, and when each had it first.
+    #[serde(with = "stations")]
+    pub findings: Stations,
     /// Kinds of sources, by bit.
     pub surfaces: u8,
     /// Hashes of clients.
@@ -283,7 +284,7 @@ impl Credential {
         Credential {
             rule: e.rule,
             exposures: 0,
-            findings: BTreeSet::new(),
+            findings: Stations::new(),
             surfaces: 0,
             clients: Sketch::default(),
             first: None,
@@ -300,10 +301,7 @@ impl Credential {
     pub(super) fn count(&mut self, e: &Exposure, at: &Sighting, ids: Ids) {
         self.rule = self.rule.min(e.rule);
         self.exposures += 1;
-        if !self.findings.contains(&ids) {
-            self.findings.insert(ids);
-            trim(&mut self.findings, limits::LIST);
-        }
+        self.stop(ids, e.time);
         self.surfaces |= 1 << at.surface as u8;
         if let Some(client) = at.client {
             self.clients.insert(client.hash, limits::K_CREDENTIAL);
@@ -313,11 +311,46 @@ impl Credential {
         self.first = earlier(self.first, e.time);
         self.last = self.last.max(e.time);
         let l = &e.liveness;
-        if (l.state, l.until, std::cmp::Reverse(l.basis))
-            > (self.state, self.until, std::cmp::Reverse(&self.basis))
-        {
+        if told(l.state, l.until, l.basis) > told(self.state, self.until, &self.basis) {
             (self.state, self.until, self.basis) = (l.state, l.until, l.basis.into());
         }
+    }
+
+    /// It was under this finding at that time.
+    fn stop(&mut self, ids: Ids, time: Option<Instant>) {
+        match self.findings.get_mut(&ids) {
+            Some(first) => *first = earlier(*first, time),
+            None => {
+                self.findings.insert(ids, time);
+                while self.findings.len() > limits::LIST {
+                    self.findings.pop_last();
+                }
+            }
+        }
+    }
+}
+
+/// What weighs more of what is known of one credential's life. What one place tells of it (a reply its end) holds
+/// wherever else it stands.
+fn told(state: State, until: Option<Instant>, basis: &str) -> impl Ord {
+    (state != State::Unknown, state, until, std::cmp::Reverse(basis))
+}
+
+/// Where a credential was: findings, and when each had it first.
+pub type Stations = BTreeMap<Ids, Option<Instant>>;
+
+/// On the wire they are pairs: keys of JSON are texts.
+mod stations {
+    use super::{Ids, Instant, Stations};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(all: &Stations, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(all)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Stations, D::Error> {
+        let pairs: Vec<(Ids, Option<Instant>)> = Vec::deserialize(d)?;
+        Ok(pairs.into_iter().collect())
     }
 }
 
@@ -325,8 +358,9 @@ impl Join for Credential {
     fn join(&mut self, other: Credential) {
         self.rule = self.rule.min(other.rule);
         self.exposures += other.exposures;
-        self.findings.extend(other.findings);
-        trim(&mut self.findings, limits::LIST);
+        for (ids, first) in other.findings {
+            self.stop(ids, first);
+        }
         self.trail.join(other.trail);
         self.identity.extend(other.identity);
         trim(&mut self.identity, limits::IDENTITY);
@@ -334,9 +368,7 @@ impl Join for Credential {
         self.clients.merge(&other.clients, limits::K_CREDENTIAL);
         self.first = earlier(self.first, other.first);
         self.last = self.last.max(other.last);
-        if (other.state, other.until, std::cmp::Reverse(&other.basis))
-            > (self.state, self.until, std::cmp::Reverse(&self.basis))
-        {
+        if told(other.state, other.until, &other.basis) > told(self.state, self.until, &self.basis) {
             (self.state, self.until, self.basis) = (other.state, other.until, other.basis);
         }
     }

@@ -310,10 +310,14 @@ impl<'a> Builder<'a> {
             Column::Body => r.push(Field::RequestBody, Content::Text(text)),
             Column::Message => r.push(Field::Message, Content::Text(text)),
             Column::Number | Column::Port | Column::Scheme | Column::Status => {}
-            Column::User | Column::Word | Column::Other if worth_reading(bytes) => {
-                r.push(Field::Text, Content::Text(text))
+            Column::User | Column::Word | Column::Other => {
+                if *column == Column::User {
+                    r.user.get_or_insert(text);
+                }
+                if worth_reading(bytes) {
+                    r.push(Field::Text, Content::Text(text));
+                }
             }
-            Column::User | Column::Word | Column::Other => {}
         }
     }
 

@@ -5,7 +5,7 @@ use super::model::*;
 use super::signs::Signs;
 use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
-use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel};
+use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel, earlier};
 use crate::format::Catalogue;
 use crate::gate::{Mark, Policy, Review};
 use crate::input::stop::Why;
@@ -212,10 +212,12 @@ fn finding(
         rule,
         surface: key.surface,
         field: key.field,
+        part: key.part,
         name,
         host: key.host.as_deref(),
         route: key.route.as_deref(),
         servers: &servers,
+        received: !f.leaked_to.is_empty(),
     };
     let (credentials, credentials_estimated) = f.credentials.count();
     let (clients, clients_estimated) = f.clients.count();
@@ -314,17 +316,27 @@ fn credentials_of(
         .credentials()
         .map(|(fingerprint, c)| {
             // Each of its findings stands under the id of the level to which it was folded: the first that is there.
-            let mut ids: Vec<String> = c
-                .findings
-                .iter()
-                .filter_map(|ids| {
-                    ids.iter()
-                        .map(|id| hex16(*id))
-                        .find(|id| known.contains(id.as_str()))
-                })
-                .collect();
+            let mut path: Vec<StationReport> = Vec::new();
+            for (ids, first) in &c.findings {
+                let mut all = ids.iter().map(|id| hex16(*id));
+                let Some(finding) = all.find(|id| known.contains(id.as_str())) else {
+                    continue;
+                };
+                match path.iter_mut().find(|s| s.finding == finding) {
+                    Some(s) => s.first_seen = earlier(s.first_seen, *first),
+                    None => path.push(StationReport {
+                        finding,
+                        first_seen: *first,
+                    }),
+                }
+            }
+            // What has no time goes last.
+            path.sort_by(|a, b| {
+                let when = |s: &StationReport| (s.first_seen.is_none(), s.first_seen);
+                when(a).cmp(&when(b)).then_with(|| a.finding.cmp(&b.finding))
+            });
+            let mut ids: Vec<String> = path.iter().map(|s| s.finding.clone()).collect();
             ids.sort();
-            ids.dedup();
             let clients = c.clients.count().0;
             let surfaces: Vec<Surface> = Surface::ALL
                 .iter()
@@ -337,6 +349,7 @@ fn credentials_of(
                 kind: rules.rules[usize::from(c.rule)].spec.category,
                 exposures: c.exposures,
                 findings: ids,
+                path,
                 surfaces,
                 clients,
                 first_seen: c.first,

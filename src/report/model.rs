@@ -379,6 +379,7 @@ pub struct CredentialReport {
     pub kind: Category,
     pub exposures: u64,
     pub findings: Vec<String>,
+    pub path: Vec<StationReport>,
     pub surfaces: Vec<Surface>,
     pub clients: u64,
     #[serde(serialize_with = "maybe_time")]
@@ -387,6 +388,15 @@ pub struct CredentialReport {
     pub last_seen: Option<Instant>,
     pub liveness: LivenessReport,
     pub identity: Vec<Told>,
+}
+
+/// Where a credential was, in the order in which it came there.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct StationReport {
+    pub finding: String,
+    #[serde(serialize_with = "maybe_time")]
+    pub first_seen: Option<Instant>,
 }
 
 /// One thing that a credential tells of whose it is or what it may do.

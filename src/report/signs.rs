@@ -168,24 +168,23 @@ impl Signs {
     pub fn of(aggregate: &Aggregate, rules: &RuleSet, known: &BTreeSet<u64>) -> Signs {
         let mut out = Signs::default();
         // Each finding stands under the id of the level to which it was folded: the first that is there.
-        let standing = |all: &BTreeSet<crate::finding::Ids>| -> BTreeSet<u64> {
-            let first = |ids: &crate::finding::Ids| ids.iter().copied().find(|id| known.contains(id));
-            all.iter().filter_map(first).collect()
-        };
+        let first = |ids: &crate::finding::Ids| ids.iter().copied().find(|id| known.contains(id));
         for (_, credential) in aggregate.credentials() {
             let rule = &rules.rules[usize::from(credential.rule)].spec;
             let ones = judge(credential, rule);
             if ones.is_empty() {
                 continue;
             }
-            for id in standing(&credential.findings) {
+            let standing: BTreeSet<u64> = credential.findings.keys().filter_map(first).collect();
+            for id in standing {
                 let sums = out.sums.entry(id).or_default();
                 ones.iter()
                     .for_each(|one| sums.entry(one.kind).or_default().add(one));
             }
         }
         for guesses in aggregate.guesses().filter(|g| are_guesses(g)) {
-            for id in standing(&guesses.findings) {
+            let standing: BTreeSet<u64> = guesses.findings.iter().filter_map(first).collect();
+            for id in standing {
                 out.tries.entry(id).or_default().add(guesses);
             }
         }

@@ -75,7 +75,7 @@ fn render(report: &Report, style: Style, out: &mut String) {
         let _ = writeln!(out);
         steps(&leaks, style, out);
     }
-    followed(report, out);
+    followed(report, style, out);
     if !notices.is_empty() {
         let n: u64 = notices.iter().map(|r| r.exposures).sum();
         let names: Vec<&str> = notices.iter().map(|r| r.worst.rule.as_str()).collect();
@@ -315,8 +315,11 @@ fn steps(rows: &[&Row], style: Style, out: &mut String) {
     let _ = writeln!(out);
 }
 
-/// Credentials that were seen in several places.
-fn followed(report: &Report, out: &mut String) {
+/// Places of a credential's path that are shown.
+const PATH: usize = 5;
+
+/// Credentials that were seen in several places, and the way they took.
+fn followed(report: &Report, style: Style, out: &mut String) {
     let several: Vec<_> = report
         .credentials
         .iter()
@@ -338,6 +341,29 @@ fn followed(report: &Report, out: &mut String) {
             surfaces.join(", "),
             plural(c.clients, "client")
         );
+        for (n, step) in c.path.iter().take(PATH).enumerate() {
+            let Some(f) = report.findings.iter().find(|f| f.id == step.finding) else {
+                continue;
+            };
+            let when = step.first_seen.map_or_else(
+                || "at no known time".into(),
+                |t| t.to_string().chars().take(16).collect::<String>(),
+            );
+            let arrow = if n == 0 { "  " } else { "->" };
+            let line = format!(
+                "    {arrow} {} {}: {}, {}",
+                when.replace('T', " "),
+                f.surface,
+                words::place(f),
+                words::owner(f)
+            );
+            let width = usize::from(style.width.max(40));
+            let cut: String = line.chars().take(width).collect();
+            let _ = writeln!(out, "{cut}");
+        }
+        if c.path.len() > PATH {
+            let _ = writeln!(out, "       … and {} more places", c.path.len() - PATH);
+        }
     }
     if several.len() > 3 {
         let _ = writeln!(out, "  … and {} more", several.len() - 3);

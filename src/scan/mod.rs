@@ -6,6 +6,7 @@ mod document;
 pub mod events;
 pub(crate) mod guard;
 mod part;
+mod people;
 mod pieces;
 mod plain;
 mod schedule;

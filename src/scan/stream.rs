@@ -478,12 +478,22 @@ fn document_head(input: &mut impl Read, head: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether it begins as JSON, XML or HTML does, which no line of a log is in whole.
+/// Whether it begins as JSON, XML or HTML does, which no line of a log is in whole: lines of syslog (`<34>1 …`) and of
+/// ArcGIS (`<Msg …`) must not wait for what comes after them.
 fn begins_as_document(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    text.trim_ascii_start()
-        .first()
-        .is_none_or(|&b| matches!(b, b'{' | b'<'))
+    match text.trim_ascii_start() {
+        [] | [b'<'] => true,
+        [b'{', ..] => true,
+        [b'<', b'!' | b'?', ..] => true,
+        [b'<', tag @ ..] => {
+            let name = tag.len().min(5);
+            [&b"plist"[..], b"html"]
+                .iter()
+                .any(|t| tag[..name.min(t.len())].eq_ignore_ascii_case(&t[..name.min(t.len())]))
+        }
+        _ => false,
+    }
 }
 
 /// Said of archives.

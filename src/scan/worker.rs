@@ -4,6 +4,7 @@
 use super::Config;
 use super::client::{self, Requester};
 use super::events::{Event, Unit};
+use super::people;
 use super::pieces::{Lane, Pieces};
 use crate::detect::prefilter::{Candidate, Prefilter};
 use crate::detect::{Detector, Exposure};
@@ -466,8 +467,9 @@ impl<'c> Worker<'c> {
             .detector
             .scan(record, whole.bytes(), surface, &mut exposures, &mut masks);
         counts.deep += u64::from(deep);
-        if let Some(client) = record.client.filter(|_| self.config.clients != Clients::Full) {
-            masks.push(client.span());
+        if self.config.clients != Clients::Full && !exposures.is_empty() {
+            masks.extend(record.client.iter().chain(&record.user).map(Text::span));
+            people::spans(whole, &mut masks);
         }
         safe::apart(&mut masks);
         // What is said twice has to go twice.

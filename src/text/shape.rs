@@ -67,7 +67,12 @@ fn wordy_piece(piece: &[u8]) -> bool {
     let vowels = piece.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count();
     let pronounced = letters < 6 || (vowels * 6 >= letters && vowels * 3 <= letters * 2);
     let steady = runs <= 2 + piece.len() / 5;
-    piece.len() <= 32 && pronounced && steady && (mixes <= 2 || piece.len() < 12)
+    // Names have an acronym or two in them; what chance wrote has capitals side by side again and again.
+    let acronyms = piece
+        .chunk_by(|a, b| a.is_ascii_uppercase() == b.is_ascii_uppercase())
+        .filter(|run| run.len() > 1 && run[0].is_ascii_uppercase())
+        .count();
+    piece.len() <= 32 && pronounced && steady && acronyms < 4 && (mixes <= 2 || piece.len() < 12)
 }
 
 /// Whether all of `s` reads as words, numbers and separators: `Wetlands_Inventory_2023`, `user-profile`,
@@ -168,8 +173,19 @@ pub fn is_placeholder(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(trimmed) else {
         return false;
     };
+    if text.chars().all(|c| {
+        matches!(
+            c,
+            '*' | '\u{2022}' | '\u{25CF}' | '\u{B7}' | '\u{2588}' | '\u{2026}'
+        )
+    }) {
+        return true; // as pages show what is typed
+    }
     let lower = text.to_ascii_lowercase();
     if PLACEHOLDERS.contains(&lower.as_str()) || lower.starts_with("plainsight-") && is_mark(&lower) {
+        return true;
+    }
+    if is_variable(text) || is_masked(&lower) {
         return true;
     }
     for (open, close) in [
@@ -241,6 +257,57 @@ pub fn is_placeholder(value: &[u8]) -> bool {
     text.len() <= 64 && (text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY"))
 }
 
+/// Whether it is what a script, a template or a format string would have filled in: `$PASSWORD`, `@password`, `%s`,
+/// `%(password)s`.
+fn is_variable(text: &str) -> bool {
+    let name = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    match text.as_bytes() {
+        [b'%', b's' | b'd' | b'v' | b'p' | b'q'] => true,
+        [b'%', b'(', .., b')', b's' | b'd'] => name(&text[2..text.len() - 2]),
+        [b'$', ..] => name(&text[1..]) && text == text.to_ascii_uppercase(),
+        [b'@' | b':', ..] => PLACEHOLDERS.contains(&text[1..].to_ascii_lowercase().as_str()),
+        _ => false,
+    }
+}
+
+/// Words that say that something was here.
+const MASKED: &[&str] = &[
+    "redacted",
+    "scrubbed",
+    "obfuscated",
+    "sanitized",
+    "sanitised",
+    "censored",
+    "filtered",
+];
+
+/// Whether what was in a credential's place says so, or keeps but its ends: `**redacted**`, `redacted-9f86d081`,
+/// `abcd****wxyz`, `ht7p...zr8c`. In lower case.
+fn is_masked(lower: &str) -> bool {
+    let mut words = lower
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|w| !w.is_empty());
+    let (first, last) = (words.next().unwrap_or_default(), words.next_back());
+    let says = |w: &str| MASKED.contains(&w);
+    if lower.len() <= 64 && (says(first) || last.is_some_and(says)) {
+        return true;
+    }
+    let bare = lower.trim_matches(|c: char| c.is_ascii_punctuation());
+    if bare.len() < lower.len() && ["masked", "hidden", "removed", "omitted", "secret"].contains(&bare) {
+        return true;
+    }
+    if let Some(noun) = lower.strip_prefix("your").or_else(|| lower.strip_prefix("the"))
+        && PLACEHOLDERS.contains(&noun)
+    {
+        return true;
+    }
+    let around = ["****", "...", "\u{2026}"]
+        .iter()
+        .find_map(|gap| lower.split_once(gap));
+    let plain = |t: &str| t.len() <= 6 && t.bytes().all(|b| b.is_ascii_alphanumeric());
+    around.is_some_and(|(before, after)| plain(before) && plain(after.trim_start_matches(['*', '.'])))
+}
+
 fn strip_quotes(s: &[u8]) -> &[u8] {
     match s {
         [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
@@ -283,6 +350,7 @@ mod tests {
             "newsletter_spring_2026",
             "https://www.example.com/a/b",
             "esriGeometryEnvelope",
+            "NYCParksGISDataURL",
         ] {
             assert!(is_wordy(word.as_bytes()), "{word}");
             assert!(!is_secret_like(word.as_bytes()), "{word}");
@@ -295,6 +363,7 @@ mod tests {
             "18eed660b9450472922e598502167228",
             "c2hvcnR0b2tlbnZhbHVlMTIz",
             "zxcvbnmlkjhgfdsqwrtpzxcv",
+            "EWQHdsUbpTEHModwQncVYztUQlXWKUuX",
         ] {
             assert!(!is_wordy(secret.as_bytes()), "{secret}");
         }
@@ -323,6 +392,21 @@ mod tests {
             "insert_your_key_here",
             "{{ token }}",
             "__TOKEN__",
+            "**REDACTED**",
+            "--redacted--",
+            "XXX-REDACTED",
+            "REDACTED-9f86d081",
+            "scrubbed",
+            "[hidden]",
+            "\u{2022}\u{2022}\u{2022}\u{2022}",
+            "\u{25CF}\u{25CF}\u{25CF}\u{25CF}",
+            "$PASSWORD",
+            "@password",
+            "%s",
+            "%(password)s",
+            "yourpassword",
+            "abcd****wxyz",
+            "hT7p...Zr8c",
         ] {
             assert!(is_placeholder(p.as_bytes()), "{p}");
         }
@@ -335,6 +419,11 @@ mod tests {
             "another-Pw-77",
             "a",
             "*Ab3x9",
+            "$Tr0ng!",
+            "$ummer",
+            "@dmin77",
+            "a..b..c9",
+            "Zq8...kfUwe_x4711",
         ] {
             assert!(!is_placeholder(v.as_bytes()) || v == "a", "{v}");
         }

@@ -1,7 +1,7 @@
 //! Routes: paths with what differs from request to request replaced, by the shape of each segment alone.
 //! Findings are grouped by them, so this is versioned: another replacement is another identity.
 
-use crate::text::shape;
+use crate::text::{Coding, shape};
 
 /// Version of what this file does; part of every finding's identity.
 pub const VERSION: u32 = 1;
@@ -140,6 +140,10 @@ fn push_segment(out: &mut String, segment: &[u8]) {
         out.push_str(name);
         return;
     }
+    if is_email(segment) {
+        out.push_str("{email}");
+        return;
+    }
     // `app.3c74189a.js`, `report_2024-118.pdf`: what stands between the points, dashes and underscores counts.
     let mut from = 0;
     for at in (0..=segment.len()).filter(|&i| i == segment.len() || b"._-,".contains(&segment[i])) {
@@ -153,6 +157,56 @@ fn push_segment(out: &mut String, segment: &[u8]) {
         }
         from = at + 1;
     }
+}
+
+/// Whether a segment is an address of mail: it differs from person to person, and names one.
+fn is_email(segment: &[u8]) -> bool {
+    let at = memchr::memchr(b'@', segment).map(|n| (n, n + 1));
+    let escaped = || memchr::memmem::find(segment, b"%40").map(|n| (n, n + 3));
+    let Some((end, begin)) = at.or_else(escaped) else {
+        return false;
+    };
+    let host = &segment[begin..];
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._+%-".contains(b);
+    // `image@2x.png` is a picture for a screen with more pixels.
+    let named = host.first().is_some_and(u8::is_ascii_alphabetic);
+    end > 0
+        && named
+        && segment[..end].iter().all(plain)
+        && host
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b".-".contains(b))
+        && host
+            .iter()
+            .rposition(|&b| b == b'.')
+            .is_some_and(|dot| dot > 0 && host.len() - dot > 2)
+}
+
+/// The route with `{secret}` for each segment, up to a suffix, that is one of `values` (decoded); `None` where there is
+/// none.
+pub fn without<'v, I: Iterator<Item = &'v [u8]>>(route: &str, values: impl Fn() -> I) -> Option<String> {
+    let holds = |segment: &[u8]| {
+        let plain = Coding::Percent.decode(segment);
+        values().find_map(|v| memchr::memmem::find(&plain, v).map(|at| plain[at + v.len()..].to_vec()))
+    };
+    let mut found = false;
+    let mut out = String::with_capacity(route.len());
+    for (i, segment) in route.split('/').enumerate() {
+        if i > 0 {
+            out.push('/');
+        }
+        match holds(segment.as_bytes()) {
+            Some(rest) => {
+                found = true;
+                out.push_str("{secret}");
+                if rest.len() <= 5 && rest.first() == Some(&b'.') {
+                    rest.iter().for_each(|&b| push_byte(&mut out, b));
+                }
+            }
+            None => out.push_str(segment),
+        }
+    }
+    found.then_some(out)
 }
 
 fn push_byte(out: &mut String, b: u8) {
@@ -181,6 +235,9 @@ mod tests {
                 "/Wetlands_Inventory_Final/x;jsessionid=1",
                 "/Wetlands_Inventory_Final/x",
             ),
+            ("/reset/jo.path@example.org/x", "/reset/{email}/x"),
+            ("/reset/jo%40example.org", "/reset/{email}"),
+            ("/@scope/pkg@v1/img@2x.png", "/@scope/pkg@v1/img@2x.png"),
             ("/a/\x1b<script>", "/a/%1B%3Cscript%3E"),
             ("", ""),
         ] {
