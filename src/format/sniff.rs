@@ -38,6 +38,13 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
     let mut in_order = false;
     let base = Base::Source { offset: 0 };
     let all = Text::new(head, &base);
+    // What is text says nothing where something else was recognised.
+    let plain = |n: u16| {
+        matches!(
+            catalogue.get(n).spec.kind,
+            Kind::Text | Kind::AnyJson | Kind::HttpMessage
+        )
+    };
     let mut at = 0;
     for n in 0..LINES {
         if at >= head.len() {
@@ -55,7 +62,7 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
         if piece.is_some_and(|p| p.partial) {
             continue;
         }
-        let alike = counts.len() == 1 && counts.values().all(|n| *n >= ALIKE);
+        let alike = counts.len() == 1 && counts.iter().all(|(f, n)| *n >= ALIKE && !plain(f.0));
         if alike && !n.is_multiple_of(STRIDE) && !line.bytes().starts_with(b"#") {
             continue;
         }
@@ -65,13 +72,6 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
             *counts.entry((found.format, found.wrapper)).or_default() += weight;
         }
     }
-    // What is text says nothing where something else was recognised.
-    let plain = |n: u16| {
-        matches!(
-            catalogue.get(n).spec.kind,
-            Kind::Text | Kind::AnyJson | Kind::HttpMessage
-        )
-    };
     let best = counts
         .into_iter()
         .map(|(found, count)| match catalogue.get(found.0).spec.kind {

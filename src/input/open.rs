@@ -111,7 +111,7 @@ pub fn decompress<'r>(
     input: Peek<Box<dyn Read + 'r>>,
 ) -> Result<(&'static str, Box<dyn Read + 'r>), NotCompressed<'r>> {
     Ok(match magic {
-        Magic::Gzip => ("gzip", Box::new(flate2::bufread::MultiGzDecoder::new(input))),
+        Magic::Gzip => ("gzip", Box::new(Gunzip::new(input))),
         Magic::Bzip2 => ("bzip2", Box::new(bzip2::bufread::MultiBzDecoder::new(input))),
         Magic::Xz => ("xz", Box::new(lzma_rust2::XzReader::new(input, true))),
         Magic::Zstd => match zstd::stream::read::Decoder::with_buffer(input) {
@@ -120,6 +120,44 @@ pub fn decompress<'r>(
         },
         _ => return Err(input),
     })
+}
+
+/// Gunzips members one after the other; zeros behind the last are padding (RFC 1952 knows none, tapes and copies by
+/// blocks have it, and gzip passes over it).
+struct Gunzip<R>(Option<flate2::bufread::GzDecoder<R>>);
+
+impl<R: BufRead> Gunzip<R> {
+    fn new(input: R) -> Self {
+        Gunzip(Some(flate2::bufread::GzDecoder::new(input)))
+    }
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let n = member.read(buf)?;
+            if n > 0 || buf.is_empty() {
+                return Ok(n);
+            }
+            let Some(mut input) = self.0.take().map(flate2::bufread::GzDecoder::into_inner) else {
+                break;
+            };
+            loop {
+                let rest = input.fill_buf()?;
+                let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
+                if rest.is_empty() {
+                    return Ok(0);
+                }
+                let other = zeros < rest.len();
+                input.consume(zeros);
+                if other {
+                    break;
+                }
+            }
+            self.0 = Some(flate2::bufread::GzDecoder::new(input));
+        }
+        Ok(0)
+    }
 }
 
 /// Gives its error at the first read.

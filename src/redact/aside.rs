@@ -123,6 +123,12 @@ impl Copy {
                 self.file.set_times(FileTimes::new().set_modified(modified))?;
             }
         }
+        // A device or a pipe is no copy that was written before: putting a file in its place would take it away.
+        if std::fs::symlink_metadata(target).is_ok_and(|m| !m.is_file() && !m.is_symlink()) {
+            let why =
+                "is no regular file, and is not replaced; give another name, or - for the standard output";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let Some(path) = self.path.take() else {
             return Ok(());
         };

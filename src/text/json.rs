@@ -141,9 +141,10 @@ impl<'a> Reader<'a> {
         Some(true)
     }
 
+    /// Passes over white space. Forms write a blank as `+`, which no value begins with.
     fn space(&mut self) -> Option<u8> {
         let rest = &self.text.bytes()[self.at..];
-        self.at += rest.iter().position(|b| !b.is_ascii_whitespace())?;
+        self.at += rest.iter().position(|b| !b.is_ascii_whitespace() && *b != b'+')?;
         Some(self.text.bytes()[self.at])
     }
 
