@@ -2,13 +2,15 @@
 //! be. What fits becomes a hit.
 
 use super::Part;
-use super::liveness::{self, Facts, Reading};
+use super::liveness::{self, Facts, Reading, Reply};
+use super::name::fold;
 use super::settle::Hit;
 use super::walk::{Detector, Place, Siblings};
-use crate::record::{Field, is_absent};
+use crate::record::{Content, Field, Record, is_absent};
 use crate::rule::{Category, Compiled};
 use crate::secret::Secret;
 use crate::text::{Base, Coding, Text, shape};
+use crate::url::Params;
 use std::borrow::Cow;
 
 impl Detector<'_> {
@@ -294,6 +296,11 @@ const USERS: &[&str] = &[
     "j_username",
     "account",
     "uid",
+            let asked = |name: &str| asked(place.rec, name);
+            let reply = (place.field == Field::ResponseBody).then_some(Reply {
+                path: owner.path,
+                param: &asked,
+            });
     "usr",
     "uname",
     "user_id",
@@ -301,6 +308,7 @@ const USERS: &[&str] = &[
     "login_name",
     "mail",
     "name",
+                    reply,
     "log",
     "user_login",
     "txtusername",
@@ -345,6 +353,22 @@ fn masked(rule: &Compiled, value: &[u8]) -> bool {
         }
         if !value.contains(&b'%') {
             return false;
+/// A parameter of the request, by folded name, decoded: of its query, or of a form in its body.
+fn asked(record: &Record, name: &str) -> Option<Vec<u8>> {
+    let lists = record
+        .carriers
+        .iter()
+        .filter_map(|c| match (c.field, &c.content) {
+            (Field::Url, Content::Url(url)) => url.query,
+            (Field::RequestBody, Content::Form(form)) => Some(*form),
+            _ => None,
+        });
+    lists
+        .flat_map(Params::new)
+        .find(|p| fold(p.name.bytes()).folded() == name)
+        .map(|p| Coding::Percent.decode(p.value.bytes()).into_owned())
+}
+
         }
         value = Cow::Owned(Coding::Percent.decode(&value).into_owned());
     }
