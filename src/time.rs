@@ -71,7 +71,7 @@ pub enum TimeForm {
     Auto,
     /// `01/Jan/2026:00:00:00 +0000`, fraction and zone optional.
     Clf,
-    /// RFC 3339 and what is close to it: blank for `T`, `/` for `-`, comma for the point, no zone.
+    /// RFC 3339 and what is close to it: blank for `T`, `/` for `-`, comma for the point, no seconds, no zone.
     Iso,
     /// A number since 1970: seconds, milliseconds, microseconds or nanoseconds by its size.
     Epoch,
@@ -132,7 +132,7 @@ impl Clock {
         c.skip(b'/')?;
         let year = c.digits(4)?;
         c.skip(b':')?;
-        self.finish(year, month, day, c)
+        self.finish(year, month, day, c, false)
     }
 
     fn iso(&self, t: &[u8]) -> Option<Instant> {
@@ -147,16 +147,19 @@ impl Clock {
         }
         let sep = c.take(1)?[0];
         matches!(sep, b'T' | b't' | b' ' | b'\t' | b',' | b'+' | b':' | b'_').then_some(())?;
-        self.finish(year, month, day, c)
+        self.finish(year, month, day, c, true)
     }
 
-    /// Time of day, fraction and zone.
-    fn finish(&self, year: i64, month: i64, day: i64, mut c: Cursor) -> Option<Instant> {
+    /// Time of day, fraction and zone; `short`: seconds may be left out.
+    fn finish(&self, year: i64, month: i64, day: i64, mut c: Cursor, short: bool) -> Option<Instant> {
         let hour = c.digits(2)?;
         c.skip(b':')?;
         let minute = c.digits(2)?;
-        c.skip(b':')?;
-        let second = c.digits(2)?;
+        let second = match c.skip(b':') {
+            Some(()) => c.digits(2)?,
+            None if short => 0,
+            None => return None,
+        };
         let micros = c.fraction();
         let zone = c.zone()?;
         self.instant(year, month, day, [hour, minute, second], micros, zone)
@@ -384,6 +387,9 @@ mod tests {
             ("2012-10-29 00:06:26,838", "2012-10-29T00:06:26.838Z"),
             ("2023/10/11 14:32:52", "2023-10-11T14:32:52Z"),
             ("2021-10-14T22:17:11+02:00", "2021-10-14T20:17:11Z"),
+            ("2027-01-01T00:00Z", "2027-01-01T00:00:00Z"),
+            ("2027-01-01T00:00+02:00", "2026-12-31T22:00:00Z"),
+            ("2027-01-01 12:30", "2027-01-01T12:30:00Z"),
             ("1767225600", "2026-01-01T00:00:00Z"),
             ("1767225600.123", "2026-01-01T00:00:00.123Z"),
             ("1679548657700", "2023-03-23T05:17:37.7Z"),
@@ -403,6 +409,9 @@ mod tests {
             "30/Feb/2026:00:00:00 +0000",
             "2026-13-01T00:00:00Z",
             "2026-01-01T25:00:00Z",
+            "2026-01-01T12:",
+            "2026-01-01T12:30:Z",
+            "01/Jan/2026:00:00 +0000",
             "",
             "x",
             "99999999999999999999",

@@ -1,5 +1,5 @@
 //! The catalogue from outside: a user's own rules extend, override and silence the built-in ones; families that are
-//! off; what credentials tell of themselves; the page of all rules.
+//! off; what credentials tell of themselves; where one ends and which is none; the page of all rules.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
@@ -79,11 +79,33 @@ fn own_rules_extend_override_and_silence() {
             "short",
             OWN.replace(
                 "names = [\"badge\"]",
-                "path = '''/x/(?P<secret>.+)'''\nkeywords = [\"ab\"]",
+                "path = '''/x/(?P<secret>[0-9]+)'''\nkeywords = [\"ab\"]",
             ),
             "shorter than 4",
         ),
         ("typo", OWN.replace("severity", "severety"), "severety"),
+        ("twice", format!("{OWN}{OWN}"), "is taken by another"),
+        (
+            "advice",
+            OWN.replace("move-to-header", "move-to-heaven"),
+            "move-to-heaven",
+        ),
+        (
+            "slow",
+            OWN.replace(
+                "names = [\"badge\"]",
+                "path = '''/badge/(?P<secret>.+)'''\nkeywords = [\"/badge\"]",
+            ),
+            "can be slow",
+        ),
+        (
+            "nothing",
+            OWN.replace(
+                "names = [\"badge\"]",
+                "shape = { regex = '''(?:CB-)?[0-9]*''' }\nkeywords = [\"badge\"]",
+            ),
+            "nothing stands",
+        ),
     ] {
         dir.file(&format!("{name}/r.toml"), content);
         let out = dir.expect(2, &["scan", "--rules", name, "access.log"]);
@@ -95,6 +117,169 @@ fn own_rules_extend_override_and_silence() {
     dir.file("bad/r.toml", bad);
     let out = dir.expect(2, &["rules", "check", "bad"]);
     assert!(said(&out).contains("CWE-4"), "{}", said(&out));
+}
+
+#[test]
+fn a_built_in_rule_that_a_users_rule_empties_is_told() {
+    let dir = Dir::new();
+    let shape = "shape = { regex = '''npm_[0-9A-Za-z]{36}''' }\nkeywords = [\"npm_\"]";
+    let greedy = OWN
+        .replace("names = [\"badge\"]", shape)
+        .replace("value = '''CB-[0-9]{12}'''", "exact_case = true")
+        .replace("CB-{digits:12}", "npm_{alnum:36}");
+    dir.file("greedy/r.toml", &greedy);
+    let out = dir.expect(2, &["rules", "check", "greedy"]);
+    let said = said(&out);
+    assert!(
+        said.contains("county-badge: it takes what the built-in rule npm-token"),
+        "{said}"
+    );
+    let old = OWN.replace(
+        "since = \"1\"",
+        "since = \"1\"\nformerly = [\"token\", \"door-card\"]",
+    );
+    dir.file("old/r.toml", &old);
+    let out = dir.expect(2, &["rules", "check", "old"]);
+    let said = common::said(&out);
+    assert!(
+        said.contains("formerly \"token\"") && !said.contains("door-card"),
+        "{said}"
+    );
+    dir.file("old/r.toml", format!("silence = [\"token\"]\n{old}"));
+    dir.expect(0, &["rules", "check", "old"]);
+}
+
+/// Rule, length and fingerprint of the exposures of these lines.
+fn exposed(dir: &Dir, lines: &str) -> Vec<(String, u64, String)> {
+    dir.file("lines.log", lines);
+    let out = dir.run(&["scan", "--now", common::NOW, "-f", "ndjson", "lines.log"]);
+    let events = String::from_utf8(out.stdout).unwrap();
+    let events = events.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+    let text = |e: &Value, key: &str| e[key].as_str().unwrap().to_string();
+    events
+        .filter(|e| e["type"] == "exposure")
+        .map(|e| {
+            (
+                text(&e, "rule"),
+                e["length"].as_u64().unwrap(),
+                text(&e, "fingerprint"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_slash_ends_what_stands_in_a_path() {
+    let dir = Dir::new();
+    let value = plainsight::rule::example::fill("whsec_{alnum:32}");
+    let paths = [
+        format!("/h/{value}/a"),
+        format!("/h/{value}/events/of/the/whole/county"),
+        format!("/h?x={value}"),
+        format!("/h/x={value}/a"),
+        format!("/h/{value}/%61"),
+        format!("/go?to=https%3A%2F%2Fh.example%2Fh%2F{value}%2Fa"),
+        format!("/go#/h/{value}/a"),
+    ];
+    let mut lines = paths.iter().map(|p| line(p)).collect::<String>();
+    lines += &format!("2026-01-01 00:00:00 cannot open /h/{value}/a for writing\n");
+    lines += &format!("{{\"time\":\"2026-01-01T00:00:00Z\",\"msg\":\"https:\\/\\/h\\/{value}\\/a\"}}\n");
+    let all = exposed(&dir, &lines);
+    assert_eq!(all.len(), paths.len() + 2, "{all:?}");
+    let first = ("webhook-signing-secret".to_string(), 38, all[0].2.clone());
+    all.iter().for_each(|e| assert_eq!(*e, first));
+    // An encoded slash is part of it, and so is one where no path is.
+    let (left, right) = value.split_at(22);
+    let slashed = format!("{left}/{right}");
+    let whole = exposed(
+        &dir,
+        &(line(&format!("/h/{left}%2F{right}/a")) + &line(&format!("/h?x={slashed}"))),
+    );
+    assert!(whole.len() == 2 && whole.iter().all(|e| e.1 == 39), "{whole:?}");
+    dir.file("in.log", line(&paths[0]));
+    dir.expect(0, &["redact", "in.log", "-o", "out.log"]);
+    let clean = dir.read("out.log");
+    assert!(
+        clean.contains("/a HTTP/1.1") && !clean.contains(&value[10..20]),
+        "{clean}"
+    );
+}
+
+#[test]
+fn what_fails_the_checksum_of_its_kind_is_none() {
+    let dir = Dir::new();
+    let bad = plainsight::rule::example::fill("ghp_{alnum:36}");
+    let places = |value: &str| {
+        line(&format!("/a?token={value}"))
+            + &line(&format!("/a?access_token={value}&api_key={value}"))
+            + &line(&format!("/login?password={value}"))
+            + &line(&format!("/a?u=https://jo:{value}@git.example.org/x"))
+    };
+    assert_eq!(exposed(&dir, &places(&bad)), []);
+    let good = plainsight::rule::example::fill("ghp_{crc:30}");
+    assert_eq!(exposed(&dir, &places(&good)).len(), 5);
+    // Something else that merely has it in it.
+    assert_eq!(exposed(&dir, &places(&format!("{bad}.Zq81kfUwe"))).len(), 5);
+}
+
+#[test]
+fn cookies_and_replies_tell_their_end() {
+    let dir = Dir::new();
+    let fill = plainsight::rule::example::fill;
+    let header = |name: &str, value: String| serde_json::json!({"name": name, "value": value});
+    let entry = |url: String, headers: Vec<Value>, body: String, reply: String| {
+        serde_json::json!({
+            "startedDateTime": "2026-01-01T00:00:00Z",
+            "request": {"method": "POST", "url": url, "headers": headers, "postData": {"mimeType": "application/x-www-form-urlencoded", "text": body}},
+            "response": {"status": 200, "content": {"mimeType": "application/json", "text": reply}},
+        })
+    };
+    let reply = fill("{\"token\":\"{b64url:64}\",\"ssl\":true}");
+    let ask = |path: &str, body: &str| {
+        entry(
+            format!("https://gis.example.gov{path}"),
+            vec![],
+            body.into(),
+            reply.clone(),
+        )
+    };
+    let cookies = fill(
+        "CloudFront-Expires=1893456000; CloudFront-Signature={alnum:342}__; CloudFront-Key-Pair-Id=K{upper:13}",
+    );
+    for (entry, until) in [
+        (
+            ask("/arcgis/tokens/generateToken", "client=requestip&expiration=1440"),
+            "2026-01-02T00:00:00Z",
+        ),
+        (
+            ask("/arcgis/tokens/generateToken?expiration=30", "client=requestip"),
+            "2026-01-01T00:30:00Z",
+        ),
+        (
+            ask("/arcgis/tokens/generateToken", "client=requestip"),
+            "2026-01-01T01:00:00Z",
+        ),
+        (
+            ask("/portal/sharing/rest/generateToken", "f=json"),
+            "2026-01-01T02:00:00Z",
+        ),
+        (
+            entry(
+                "https://d1.example.net/a".into(),
+                vec![header("Cookie", cookies)],
+                String::new(),
+                String::new(),
+            ),
+            "2030-01-01T00:00:00Z",
+        ),
+    ] {
+        let har = serde_json::json!({"log": {"version": "1.2", "entries": [entry]}});
+        dir.file("a.har", har.to_string());
+        let report = dir.scan(&["a.har"]);
+        let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0]["liveness"]["until"], until, "{}", found[0]["rule"]);
+    }
 }
 
 #[test]
@@ -123,7 +308,7 @@ fn personal_data_is_looked_for_when_it_is_asked_for() {
         &[
             ("bank-account-iban", "medium"),
             ("card-security-code", "high"),
-            ("email-address-anywhere", "low"),
+            ("email-address", "low"),
             ("payment-card-number", "high"),
             ("phone-number", "low"),
             ("social-security-number", "high"),

@@ -137,8 +137,8 @@ pub fn list(args: &RuleArgs, format: ListFormat) -> Ending {
 /// `rules check [DIR]`.
 pub fn check(dir: Option<&Path>) -> Ending {
     let builtin = rule::builtin()?;
-    let (specs, own): (Vec<_>, Option<Vec<String>>) = match dir {
-        None => (builtin, None),
+    let (specs, own, silence): (Vec<_>, Option<Vec<String>>, Vec<String>) = match dir {
+        None => (builtin, None, Vec::new()),
         Some(dir) => {
             let own = rule::load_dir(dir)?;
             let ids: Vec<String> = own.rules.iter().map(|r| r.id.clone()).collect();
@@ -147,10 +147,10 @@ pub fn check(dir: Option<&Path>) -> Ending {
             if let Some(id) = own.silence.iter().find(|id| !known(id)) {
                 bail!("{id:?} is to be silenced, and is no rule and no family of rules");
             }
-            (specs, Some(ids))
+            (specs, Some(ids), own.silence)
         }
     };
-    let problems = check::check(&specs, own.as_deref())?;
+    let problems = check::check(&specs, own.as_deref(), &silence)?;
     let count = own.as_ref().map_or(specs.len(), Vec::len);
     for p in &problems {
         output::say(&p.to_string());

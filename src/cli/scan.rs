@@ -194,6 +194,15 @@ impl RuleArgs {
         let mut skip = self.skip.clone();
         if let Some(dir) = &self.rules {
             let own = rule::load_dir(dir)?;
+            let problems = rule::check::unusable(&own.rules)?;
+            if !problems.is_empty() {
+                let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                bail!(
+                    "the rules in {} cannot be used: {}",
+                    crate::report::safe::path(dir),
+                    all.join("; ")
+                );
+            }
             specs.extend(own.rules);
             skip.extend(own.silence);
         }

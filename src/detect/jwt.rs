@@ -28,12 +28,12 @@ const MAX_CLAIMS: usize = 12;
 
 /// Reads it.
 pub(super) fn read(facts: &Facts) -> Reading {
-    let Some((head, body)) = checksum::jwt_parts(facts.value) else {
+    let Some((head, body_text)) = checksum::jwt_parts(facts.value) else {
         return Reading::UNKNOWN;
     };
     let unsigned = checksum::unsigned(&head);
     let root = Base::Source { offset: 0 };
-    let Some(body) = json::read(Text::new(&body, &root)) else {
+    let Some(body) = json::read(Text::new(&body_text, &root)) else {
         return Reading::UNKNOWN;
     };
     let mut told: Vec<Claim> = Vec::new();
@@ -45,9 +45,20 @@ pub(super) fn read(facts: &Facts) -> Reading {
         told.extend(all.filter_map(|m| Claim::new(kind, m.value.bytes(), *person)));
     }
     told.truncate(MAX_CLAIMS);
+    // The path does not tell a list from a scalar; what stands between name and value does.
+    let scalar = |m: &json::Member| {
+        let begin = m.value.span().start as usize;
+        let before = body_text.get(..begin).unwrap_or_default();
+        m.kind == json::Kind::Number && before.trim_ascii_end().ends_with(b":")
+    };
     let exp = body.members.iter().find(|m| &*m.path == "exp");
     match exp {
-        Some(m) => facts.until(crate::time::epoch(m.value.bytes()), "the token's own `exp`"),
+        Some(m) if scalar(m) => facts.until(crate::time::epoch(m.value.bytes()), "the token's own `exp`"),
+        Some(_) => Liveness {
+            basis: "the token's `exp` is no number",
+            ..Liveness::UNKNOWN
+        }
+        .into(),
         None => Liveness {
             state: State::NoExpiry,
             until: None,
@@ -74,6 +85,7 @@ mod tests {
             time: None,
             clock: &clock,
             param: &|_| None,
+            reply: None,
         });
         let life = reading.life;
         let claims = reading.identity.iter().map(|c| format!("{}={}", c.kind, c.value));
@@ -113,5 +125,14 @@ mod tests {
             ]
         );
         assert_eq!(told("no.token.at-all"), ((State::Unknown, None), vec![]));
+        // RFC 7519 §2: a NumericDate is a number. §4.1.4: it ends the token on that second.
+        for none in [r#"[1]"#, r#"[[1], 2]"#, r#""1300819380""#, "null", r#""""#] {
+            let odd = token(r#"{"alg":"HS256"}"#, &format!(r#"{{"exp":{none}}}"#));
+            assert_eq!(told(&odd).0, (State::Unknown, None), "{none}");
+        }
+        for (at, state) in [(1_795_000_000, State::Expired), (1_795_000_001, State::Unexpired)] {
+            let edge = token(r#"{"alg":"HS256"}"#, &format!(r#"{{"exp": {at}}}"#));
+            assert_eq!(told(&edge).0.0, state);
+        }
     }
 }

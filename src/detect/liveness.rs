@@ -17,11 +17,13 @@ pub enum Basis {
     Sigv4,
     /// `Expires`, seconds since 1970 (AWS v2, GCS v2, CloudFront canned policy, Alibaba).
     ExpiresEpoch,
-    /// `se` of an Azure shared access signature.
+    /// `se` of an Azure shared access signature, or `ske` of the delegation key that signed it, whichever is first.
     AzureSas,
     /// `X-Goog-Date` + `X-Goog-Expires`.
     GcsV4,
-    /// `Expires`, or the policy's `AWS:EpochTime`.
+    /// `x-oss-date` + `x-oss-expires` (Alibaba Cloud OSS, V4).
+    OssV4,
+    /// `Expires`, or the policy's `AWS:EpochTime`, of a URL or of the cookies.
     Cloudfront,
     /// `exp=` in an Akamai token.
     Akamai,
@@ -37,7 +39,7 @@ pub enum Basis {
     AwsKey,
     /// `expiration` minutes after the request, 60 where it is not there.
     ArcgisTokenRequest,
-    /// An ArcGIS token: opaque.
+    /// An ArcGIS token: opaque. Its end stands beside it, or follows from the request that it is the reply to.
     ArcgisToken,
     /// A legacy ArcGIS API key: retired in June 2026.
     ArcgisLegacyKey,
@@ -123,10 +125,48 @@ pub struct Facts<'a> {
     pub clock: &'a Clock,
     /// A parameter beside it, by folded name, decoded.
     pub param: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// Where it stands in a response's body: the request.
+    pub reply: Option<Reply<'a>>,
 }
 
 /// June 2026 in ArcGIS' announcement; the month's end, so that nothing is called retired too early.
 const ARCGIS_LEGACY_END: Instant = Instant(1_782_863_999 * 1_000_000);
+
+/// What is said of an ArcGIS token where nothing tells its end.
+const ARCGIS_OPAQUE: &str = "an ArcGIS token does not tell its end; 60 or 120 minutes by default";
+
+/// The request to which a value is the reply.
+#[derive(Clone, Copy)]
+pub struct Reply<'a> {
+    /// The path that was asked for.
+    pub path: &'a [u8],
+    /// A parameter of the request, in its query or its body, by folded name, decoded.
+    pub param: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+}
+
+impl Reply<'_> {
+    /// How long a token lives that this request for one was given, and what that was read from; `None` where the
+    /// request was for something else.
+    fn arcgis_minutes(self) -> Option<(i64, &'static str)> {
+        let path = self.path.to_ascii_lowercase();
+        let path = path.strip_suffix(b"/").unwrap_or(&path);
+        if !path.ends_with(b"/generatetoken") && !path.ends_with(b"/tokens") {
+            return None;
+        }
+        let portal = memchr::memmem::find(path, b"/sharing/").is_some();
+        Some(match (self.param)("expiration").and_then(|m| number(&m)) {
+            Some(minutes) if minutes > 0 => (
+                minutes.min(ARCGIS_LONGEST),
+                "`expiration` of the request, in minutes after the time of the record",
+            ),
+            _ if portal => (120, "the request named no `expiration`: 120 minutes by default"),
+            _ => (60, "the request named no `expiration`: 60 minutes by default"),
+        })
+    }
+}
+
+/// The longest life that an ArcGIS Server can be set to give, in minutes: a year.
+const ARCGIS_LONGEST: i64 = 525_600;
 
 /// Reads it.
 pub fn read(basis: Basis, facts: &Facts) -> Reading {
@@ -170,16 +210,31 @@ pub fn read(basis: Basis, facts: &Facts) -> Reading {
                 claim("stored access policy", "si"),
                 claim("signed by the delegation key of", "skoid"),
             ];
-            match param("se") {
-                Some(se) => until(facts.clock.read(&se, TimeForm::Iso), "the parameter `se`"),
+            let time = |t: &[u8]| facts.clock.read(t, TimeForm::Iso);
+            let key_ends = param("ske").filter(|_| param("skoid").is_some());
+            match param("se").map(|se| (time(&se), key_ends.and_then(|t| time(&t)))) {
+                Some((Some(end), Some(key))) if key < end => until(
+                    Some(key),
+                    "the parameter `ske`: the key that signed it ends first",
+                ),
+                Some((end, _)) => until(end, "the parameter `se`"),
                 None => Liveness::unknown("its end stands in a stored access policy").into(),
             }
             .telling(told.into_iter().flatten())
         }
-        Basis::Cloudfront => match param("policy").and_then(|p| cloudfront_policy(&p)) {
-            Some((end, told)) => until(end, "DateLessThan of the policy").telling(told),
-            None => until(epoch("expires"), "the parameter `Expires`"),
-        },
+        Basis::OssV4 => {
+            let end = signed(param("x_oss_date"), seconds("x_oss_expires"));
+            until(end, "x-oss-date and x-oss-expires")
+        }
+        Basis::Cloudfront => {
+            let policy = param("policy").or_else(|| param("cloudfront_policy"));
+            let cookie = || until(epoch("cloudfront_expires"), "the cookie `CloudFront-Expires`");
+            match (policy.and_then(|p| cloudfront_policy(&p)), epoch("expires")) {
+                (Some((end, told)), _) => until(end, "DateLessThan of the policy").telling(told),
+                (None, Some(end)) => until(Some(end), "the parameter `Expires`"),
+                (None, None) => cookie(),
+            }
+        }
         Basis::Akamai => until(akamai(facts.value), "`exp` in the token"),
         Basis::Tencent => {
             let end = param("q_sign_time").and_then(|v| number(v.split(|&b| b == b';').nth(1)?));
@@ -218,8 +273,10 @@ pub fn read(basis: Basis, facts: &Facts) -> Reading {
         Basis::Permanent => Liveness::PERMANENT.into(),
         Basis::ArcgisToken => match seconds("expires").and_then(epoch_millis) {
             Some(end) => until(Some(end), "`expires` beside the token"),
-            None => Liveness::unknown("an ArcGIS token does not tell its end; 60 or 120 minutes by default")
-                .into(),
+            None => match facts.reply.and_then(|reply| reply.arcgis_minutes()) {
+                Some((minutes, basis)) => until(after(Some(minutes * 60)), basis),
+                None => Liveness::unknown(ARCGIS_OPAQUE).into(),
+            },
         },
         Basis::ArcgisLegacyKey => {
             let retired = facts.clock.now > ARCGIS_LEGACY_END;
@@ -272,7 +329,8 @@ impl Facts<'_> {
         let Some(end) = end else {
             return Reading::UNKNOWN;
         };
-        let state = if end < self.clock.now {
+        // On or after it, as RFC 7519 §4.1.4 and SAML have it.
+        let state = if end <= self.clock.now {
             State::Expired
         } else {
             State::Unexpired
@@ -387,6 +445,7 @@ mod tests {
                 time,
                 clock: &clock,
                 param: &param,
+                reply: None,
             },
         );
         told.extend(l.identity.iter().map(|c| format!("{}={}", c.kind, c.value)));
@@ -462,6 +521,35 @@ mod tests {
             (State::Unknown, None)
         );
         assert_eq!(at(Basis::AzureSas, "", &[("se", "2026-05-01")]).0, State::Expired);
+        assert_eq!(
+            at(Basis::AzureSas, "", &[("se", "2027-01-01T00:00+02:00")]),
+            (State::Unexpired, s("2026-12-31T22:00:00Z"))
+        );
+        // A delegation key signs no longer than it lives itself; `ske` without `skoid` is nobody's.
+        let key = [
+            ("se", "2027-01-01T00:00Z"),
+            ("ske", "2026-01-08T00:00:00Z"),
+            ("skoid", "o"),
+        ];
+        assert_eq!(
+            at(Basis::AzureSas, "", &key),
+            (State::Expired, s("2026-01-08T00:00:00Z"))
+        );
+        assert_eq!(at(Basis::AzureSas, "", &key[..2]).0, State::Unexpired);
+        let oss = [("x_oss_date", "20260101T000000Z"), ("x_oss_expires", "86400")];
+        assert_eq!(
+            at(Basis::OssV4, "", &oss),
+            (State::Expired, s("2026-01-02T00:00:00Z"))
+        );
+        assert_eq!(
+            at(Basis::Cloudfront, "", &[("cloudfront_expires", "1799999999")]).0,
+            State::Unexpired
+        );
+        // The end itself is past it.
+        assert_eq!(
+            at(Basis::ExpiresEpoch, "", &[("expires", "1795000000")]).0,
+            State::Expired
+        );
         let times = [("q_sign_time", "1557989151;1557996351")];
         assert_eq!(
             at(Basis::Tencent, "", &times),
@@ -503,12 +591,57 @@ mod tests {
             s("2026-01-01T18:00:00Z")
         );
         assert_eq!(
-            tells(Basis::Cloudfront, "", &[("policy", &policy)]),
+            tells(Basis::Cloudfront, "", &[("cloudfront_policy", &policy)]),
             [
                 "resource=https://d1.cloudfront.net/*",
                 "only from the addresses=192.0.2.0/24"
             ]
         );
+    }
+
+    #[test]
+    fn a_reply_lives_as_long_as_the_request_asked_for() {
+        let clock = Clock {
+            now: Instant::new(1_795_000_000, 0).unwrap(),
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        for (path, expiration, want) in [
+            (
+                "/arcgis/tokens/generateToken",
+                Some("525600"),
+                Some("2027-01-01T00:00:00Z"),
+            ),
+            ("/arcgis/tokens/", Some("99999999"), Some("2027-01-01T00:00:00Z")),
+            ("/arcgis/tokens/generateToken", None, Some("2026-01-01T01:00:00Z")),
+            (
+                "/portal/sharing/rest/generateToken",
+                Some("x"),
+                Some("2026-01-01T02:00:00Z"),
+            ),
+            ("/arcgis/rest/services", Some("60"), None),
+        ] {
+            let asked = |name: &str| {
+                expiration
+                    .filter(|_| name == "expiration")
+                    .map(|v| v.as_bytes().to_vec())
+            };
+            let facts = Facts {
+                value: b"x",
+                time: Instant::new(1_767_225_600, 0),
+                clock: &clock,
+                param: &|_| None,
+                reply: Some(Reply {
+                    path: path.as_bytes(),
+                    param: &asked,
+                }),
+            };
+            let until = read(Basis::ArcgisToken, &facts).life.until;
+            assert_eq!(
+                until.map(|t| t.to_string()).as_deref(),
+                want,
+                "{path} {expiration:?}"
+            );
+        }
     }
 
     #[test]

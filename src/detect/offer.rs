@@ -2,14 +2,20 @@
 //! be. What fits becomes a hit.
 
 use super::Part;
-use super::liveness::{self, Facts, Reading};
+use super::liveness::{self, Facts, Reading, Reply};
+use super::name::fold;
 use super::settle::Hit;
 use super::walk::{Detector, Place, Siblings};
-use crate::record::{Field, is_absent};
+use crate::record::{Content, Field, Record, is_absent};
 use crate::rule::{Category, Compiled};
 use crate::secret::Secret;
 use crate::text::{Base, Coding, Text, shape};
+use crate::url::Params;
 use std::borrow::Cow;
+use std::ops::Range;
+
+/// Shorter texts have no shape in them, in bytes.
+const LEAST: usize = 8;
 
 impl Detector<'_> {
     /// Offers a value to the rules for its name.
@@ -82,10 +88,20 @@ impl Detector<'_> {
             && (rule.keywords.is_empty() || rule.keywords.meets(place.keywords))
             && rule.accepts(plain.bytes())
             && !masked(rule, plain.bytes())
-            && self.holds(n, siblings, place);
+            && self.holds(n, siblings, place)
+            && !self.refuted(plain, place);
         if fits {
             self.push(n, folded, shown, raw, plain, part, siblings, place);
         }
+    }
+
+    /// Whether the value is a token of a known kind, as a whole, and its checksum says that it is none.
+    fn refuted(&self, plain: Text, place: Place) -> bool {
+        let rules = self.rules;
+        rules.refuting.iter().any(|&n| {
+            let rule = &rules.rules[usize::from(n)];
+            (plain.is_opaque() || rule.keywords.meets(place.keywords)) && rule.refutes(plain.bytes())
+        })
     }
 
     /// Whether request, owner and companions are those the rule holds for.
@@ -141,8 +157,25 @@ impl Detector<'_> {
 
     /// Looks for shapes in decoded text.
     pub(super) fn shapes(&mut self, text: Text, name: &str, part: Part, siblings: Siblings, place: Place) {
+        self.shapes_among(text, &[], name, part, siblings, place);
+    }
+
+    /// Looks for shapes in the decoded `path`, in each of its `segments`: a slash ends what stands in one.
+    pub(super) fn segments(&mut self, path: Text, segments: &[Range<usize>], place: Place) {
+        self.shapes_among(path, segments, "", Part::Path, Siblings::None, place);
+    }
+
+    fn shapes_among(
+        &mut self,
+        text: Text,
+        segments: &[Range<usize>],
+        name: &str,
+        part: Part,
+        siblings: Siblings,
+        place: Place,
+    ) {
         let rules = self.rules;
-        if text.len() < 8 {
+        if text.len() < LEAST {
             return;
         }
         let mut own = Vec::new();
@@ -162,36 +195,67 @@ impl Detector<'_> {
             if !self.spend(text.len()) {
                 return;
             }
-            let Some(regex) = rule.shape.as_ref().and_then(|m| m.regex()) else {
+            if segments.is_empty() || rule.spans_segments() {
+                self.search(n, text, name, part, siblings, place);
                 continue;
-            };
-            let loose = rule.spec.shape.as_ref().is_some_and(|s| s.loose);
-            let bytes = text.bytes();
-            let mut at = 0;
-            while let Some(found) = regex.captures_at(bytes, at) {
-                let Some(all) = found.get(0) else { break };
-                let secret = found.name("secret").unwrap_or(all).range();
-                at = if all.is_empty() { all.end() + 1 } else { all.end() };
-                let touches = |i: Option<usize>| {
-                    i.and_then(|i| bytes.get(i))
-                        .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
-                };
-                if !loose && (touches(all.start().checked_sub(1)) || touches(Some(all.end()))) {
-                    if at >= bytes.len() {
-                        break;
-                    }
+            }
+            for segment in segments.iter().filter(|s| s.len() >= LEAST) {
+                self.search(n, text.slice(segment.clone()), name, part, siblings, place);
+            }
+        }
+    }
+
+    /// Looks for the shape of one rule.
+    fn search(&mut self, n: u16, text: Text, name: &str, part: Part, siblings: Siblings, place: Place) {
+        let rule = &self.rules.rules[usize::from(n)];
+        let Some(regex) = rule.shape.as_ref().and_then(|m| m.regex()) else {
+            return;
+        };
+        let loose = rule.spec.shape.as_ref().is_some_and(|s| s.loose);
+        let bytes = text.bytes();
+        let touches = |i: Option<usize>| {
+            i.and_then(|i| bytes.get(i))
+                .is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
+        };
+        // Paths stand in values and running text, too: what begins right after a slash ends at the next.
+        let slash = |secret: &Range<usize>| {
+            let begins = secret.start.checked_sub(1).is_some_and(|i| bytes[i] == b'/');
+            let first = memchr::memchr(b'/', &bytes[secret.clone()]).filter(|_| begins);
+            first
+                .filter(|_| !rule.spans_segments())
+                .map(|at| secret.start + at)
+        };
+        let mut at = 0;
+        while at <= bytes.len()
+            && let Some(found) = regex.captures_at(bytes, at)
+            && let Some(all) = found.get(0)
+        {
+            let mut all = all.range();
+            let mut secret = found.name("secret").map_or(all.clone(), |m| m.range());
+            at = if all.is_empty() { all.end + 1 } else { all.end };
+            if let Some(end) = slash(&secret) {
+                // The search has read beyond what it takes.
+                if !self.spend(all.len()) {
+                    return;
+                }
+                at = end + 1;
+                let shorter = regex.captures_at(&bytes[..end], all.start);
+                let Some((fit, found)) = shorter
+                    .as_ref()
+                    .and_then(|s| Some((s.get(0)?, s)))
+                    .filter(|(fit, _)| fit.start() == all.start)
+                else {
                     continue;
-                }
-                let value = text.slice(secret);
-                if rule.accepts(value.bytes())
-                    && !masked(rule, value.bytes())
-                    && self.holds(n, siblings, place)
-                {
-                    self.push(n, name, name, value, value, part, siblings, place);
-                }
-                if at >= bytes.len() {
-                    break;
-                }
+                };
+                all = fit.range();
+                secret = found.name("secret").map_or(all.clone(), |m| m.range());
+            }
+            if !loose && (touches(all.start.checked_sub(1)) || touches(Some(all.end))) {
+                continue;
+            }
+            let value = text.slice(secret);
+            if rule.accepts(value.bytes()) && !masked(rule, value.bytes()) && self.holds(n, siblings, place) {
+                self.push(n, name, name, value, value, part, siblings, place);
             }
         }
     }
@@ -232,6 +296,11 @@ impl Detector<'_> {
         let reading = rule.spec.liveness.map_or(Reading::UNKNOWN, |basis| {
             let companions = std::cell::RefCell::new(&mut self.companions);
             let param = |name: &str| companions.borrow_mut().get(siblings, name).map(<[u8]>::to_vec);
+            let asked = |name: &str| asked(place.rec, name);
+            let reply = (place.field == Field::ResponseBody).then_some(Reply {
+                path: owner.path,
+                param: &asked,
+            });
             liveness::read(
                 basis,
                 &Facts {
@@ -239,6 +308,7 @@ impl Detector<'_> {
                     time: time(),
                     clock: self.clock,
                     param: &param,
+                    reply,
                 },
             )
         });
@@ -281,6 +351,22 @@ impl Detector<'_> {
             echo: place.echo,
         });
     }
+}
+
+/// A parameter of the request, by folded name, decoded: of its query, or of a form in its body.
+fn asked(record: &Record, name: &str) -> Option<Vec<u8>> {
+    let lists = record
+        .carriers
+        .iter()
+        .filter_map(|c| match (c.field, &c.content) {
+            (Field::Url, Content::Url(url)) => url.query,
+            (Field::RequestBody, Content::Form(form)) => Some(*form),
+            _ => None,
+        });
+    lists
+        .flat_map(Params::new)
+        .find(|p| fold(p.name.bytes()).folded() == name)
+        .map(|p| Coding::Percent.decode(p.value.bytes()).into_owned())
 }
 
 /// Names under which the user stands beside a password, folded; the likeliest first.

@@ -26,7 +26,8 @@ const NAME_WINDOW: usize = MAX_NAME * 4;
 pub struct Prefilter<'r> {
     rules: &'r RuleSet,
     tails: Tails,
-    literals: Vec<Box<[u8]>>,
+    /// Sorted, and how many letters or digits follow each where it counts.
+    literals: Vec<(Box<[u8]>, u8)>,
     packed: OnceLock<Packed>,
     /// Blocks that were looked through without it.
     by_hand: AtomicUsize,
@@ -162,13 +163,14 @@ fn exactly(bytes: u64, byte: u8) -> u64 {
 impl<'r> Prefilter<'r> {
     /// Compiles it from the rules and from literals that formats ask for.
     pub fn new(rules: &'r RuleSet, triggers: &[&str]) -> Self {
-        let mut literals: Vec<Box<[u8]>> = triggers
+        let mut literals: Vec<(Box<[u8]>, u8)> = triggers
             .iter()
-            .map(|p| p.as_bytes().into())
+            .map(|p| (p.as_bytes().into(), 0))
             .chain(rules.literals().iter().cloned())
             .collect();
+        // Of one that two ask for, the less demanding stands.
         literals.sort_unstable();
-        literals.dedup();
+        literals.dedup_by(|later, first| later.0 == first.0);
         Prefilter {
             rules,
             tails: Tails::new(rules.names()),
@@ -191,7 +193,7 @@ impl<'r> Prefilter<'r> {
         if self.packed.get().is_none() && block.len() <= SMALL && few() {
             return self.small(&mut sieve);
         }
-        let literals = || self.literals.iter().map(|l| &**l).collect::<Vec<_>>();
+        let literals = || self.literals.iter().map(|(l, _)| &**l).collect::<Vec<_>>();
         let packed = self.packed.get_or_init(|| Packed::new(&SYNTAX, &literals()));
         packed.each(block, &mut sieve)
     }
@@ -206,8 +208,8 @@ impl<'r> Prefilter<'r> {
                 _ => {}
             }
         }
-        for literal in &self.literals {
-            memchr::memmem::find_iter(block, literal).for_each(|at| sieve.literal(at, 0));
+        for (n, (literal, _)) in self.literals.iter().enumerate() {
+            memchr::memmem::find_iter(block, literal).for_each(|at| sieve.literal(at, n));
         }
         sieve.part(0, 0);
         memchr::memchr_iter(b'\n', block).count()
@@ -355,8 +357,13 @@ impl Visit for Sieve<'_, '_> {
         }
     }
 
-    fn literal(&mut self, start: usize, _: usize) {
-        self.push(start);
+    fn literal(&mut self, start: usize, literal: usize) {
+        let (text, follow) = &self.prefilter.literals[literal];
+        // What is cut off at the block's end is given the benefit of the doubt.
+        let after = self.block[start + text.len()..].iter().take(usize::from(*follow));
+        if after.clone().all(u8::is_ascii_alphanumeric) {
+            self.push(start);
+        }
     }
 
     fn part(&mut self, from: usize, lines: usize) {

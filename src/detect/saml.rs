@@ -67,9 +67,10 @@ pub fn read(value: &[u8], clock: &Clock) -> Option<Statement> {
 /// Elements and attributes of one name that are looked at, at most.
 const MOST: usize = 16;
 
-/// The values of an attribute.
+/// The values of an attribute; one whose name ends so (`SessionNotOnOrAfter`) is another.
 fn attributes<'x>(xml: &'x [u8], name: &'x [u8]) -> impl Iterator<Item = &'x [u8]> {
     memchr::memmem::find_iter(xml, name)
+        .filter(|at| at.checked_sub(1).is_some_and(|i| xml[i].is_ascii_whitespace()))
         .take(MOST)
         .filter_map(move |at| {
             let rest = xml[at + name.len()..].trim_ascii_start().strip_prefix(b"=")?;
@@ -116,7 +117,7 @@ mod tests {
         <saml:Subject><saml:NameID Format="urn:x">jo@example.org</saml:NameID>
         <saml:SubjectConfirmation><saml:SubjectConfirmationData NotOnOrAfter="2026-12-05T09:27:05Z"/></saml:SubjectConfirmation></saml:Subject>
         <saml:Conditions NotBefore="2026-12-05T09:17:05Z" NotOnOrAfter='2026-12-05T09:25:00Z'>
-        <saml:AudienceRestriction><saml:Audience>https://sp.example.com/SAML2</saml:Audience></saml:AudienceRestriction>
+        <saml:AuthnStatement SessionNotOnOrAfter="2026-12-05T09:20:00Z"/><saml:AudienceRestriction><saml:Audience>https://sp.example.com/SAML2</saml:Audience></saml:AudienceRestriction>
         </saml:Conditions></saml:Assertion></samlp:Response>"#;
 
     /// The end, and kinds and values of what is told.

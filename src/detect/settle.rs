@@ -124,7 +124,11 @@ impl Detector<'_> {
                 same_party: hit.same_party,
                 unencrypted: hit.scheme.as_deref() == Some("http"),
                 liveness: weighed,
-                dead: hit.liveness.until.zip(time).is_some_and(|(end, then)| end < then),
+                dead: hit
+                    .liveness
+                    .until
+                    .zip(time)
+                    .is_some_and(|(end, then)| end <= then),
                 confidence,
             },
         );

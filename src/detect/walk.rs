@@ -507,13 +507,22 @@ impl<'r> Detector<'r> {
                 }
             }
         }
+        // A slash that is encoded (`%2F`) is part of the segment it stands in.
+        let mut begin = 0;
+        let mut segments = Vec::new();
+        let sought = !place.shapes.is_empty() || path.is_opaque();
+        for segment in path.bytes().split(|b| *b == b'/').filter(|_| sought) {
+            let end = begin + Coding::Percent.decode(segment).len();
+            segments.push(begin..end);
+            begin = end + 1;
+        }
         if memchr::memchr(b'%', path.bytes()).is_none() {
-            self.shapes(path, "", Part::Path, Siblings::None, place);
+            self.segments(path, &segments, place);
         } else {
             let decoded = Coding::Percent.decode(path.bytes());
             let base = Base::decoded(path, Coding::Percent);
             let plain = Text::new(&decoded, &base);
-            self.shapes(plain, "", Part::Path, Siblings::None, place);
+            self.segments(plain, &segments, place);
             // A question mark that was encoded by mistake: `/app%3Ftoken%3D…`.
             if place.depth < MAX_DEPTH
                 && memchr::memchr(b'?', path.bytes()).is_none()

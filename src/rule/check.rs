@@ -31,32 +31,33 @@ impl fmt::Display for Problem {
 /// The clock of examples: after every date that they have, before every end that is to come.
 const NOW: Instant = Instant(1_795_219_200 * 1_000_000); // 2026-11-21
 
-/// Checks the rules; with `only`, those of these ids, as parts of the whole.
-pub fn check(specs: &[RuleSpec], only: Option<&[String]>) -> Result<Vec<Problem>, LoadError> {
-    let mut problems = Vec::new();
+/// Checks the rules; with `only`, those of these ids, which are the last, as parts of the whole, and what they take
+/// from the others but for those that `silence` names or whose family it names.
+pub fn check(
+    specs: &[RuleSpec],
+    only: Option<&[String]>,
+    silence: &[String],
+) -> Result<Vec<Problem>, LoadError> {
     let checked = |id: &str| only.is_none_or(|o| o.iter().any(|x| x == id));
-    let mut last: HashMap<&str, usize> = HashMap::new();
-    for (i, spec) in specs.iter().enumerate() {
-        if let Some(before) = last.insert(&spec.id, i)
-            && only.is_none_or(|o| o.iter().filter(|x| **x == spec.id).count() > 1)
-        {
-            problems.push(problem(
-                spec,
-                format!(
-                    "its id is taken by another rule of family {}",
-                    specs[before].family
-                ),
-            ));
-        }
-    }
-    let book = Book::builtin().map_err(|e| LoadError::Parse {
-        path: "rules/advice".into(),
-        message: e.to_string(),
-    })?;
-    for spec in specs.iter().filter(|s| checked(&s.id)) {
-        form(spec, &book, &mut problems);
+    // A user's stand behind the built-in ones, whose ids they may take.
+    let own = &specs[specs.len() - only.map_or(specs.len(), <[String]>::len)..];
+    let book = book()?;
+    let mut problems = unusable_with(own, &book);
+    for spec in own {
+        form(spec, &mut problems);
     }
     let mut rules = RuleSet::new(specs.to_vec())?;
+    let silent = |s: &RuleSpec| silence.iter().any(|x| *x == s.id || *x == s.family);
+    for spec in own {
+        for id in &spec.formerly {
+            let standing = rules.rules.iter().find(|r| r.spec.id == *id);
+            if standing.is_some_and(|r| !silent(&r.spec)) {
+                let message =
+                    format!("it was formerly {id:?}, it says, but a rule with that id still stands");
+                problems.push(problem(spec, message));
+            }
+        }
+    }
     for rule in &rules.rules {
         if let (true, Err(e)) = (checked(&rule.spec.id), rule.verify()) {
             problems.push(problem(&rule.spec, e.to_string()));
@@ -94,7 +95,78 @@ pub fn check(specs: &[RuleSpec], only: Option<&[String]>) -> Result<Vec<Problem>
             }
         }
     }
+    if only.is_some() {
+        let others = rules.rules.iter().map(|r| &r.spec);
+        for spec in others.filter(|s| !checked(&s.id) && !silent(s)) {
+            problems.extend(taken(spec, own, &rules, &catalogue));
+        }
+    }
     Ok(problems)
+}
+
+/// What is wrong with a user's rules that a scan must not begin with, told without running any.
+pub fn unusable(own: &[RuleSpec]) -> Result<Vec<Problem>, LoadError> {
+    Ok(unusable_with(own, &book()?))
+}
+
+fn unusable_with(own: &[RuleSpec], book: &Book) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut families: HashMap<&str, &str> = HashMap::new();
+    for spec in own {
+        let mut say = |message: String| problems.push(problem(spec, message));
+        if let Some(family) = families.insert(&spec.id, &spec.family) {
+            say(format!("its id is taken by another rule of family {family}"));
+        }
+        for id in spec.advice.iter().filter(|id| !book.has(id)) {
+            say(format!("it names advice {id:?}, which does not exist"));
+        }
+        let shape = spec.shape.as_ref().map(|s| &s.regex);
+        for regex in [shape, spec.path.as_ref()].into_iter().flatten() {
+            if let Some(why) = parse(regex).and_then(|hir| slow(&hir)) {
+                say(format!("the expression {regex:?} can be slow: {why}"));
+            }
+        }
+        let empty = |hir: &Hir| hir.properties().minimum_len() == Some(0);
+        if let Some(regex) = shape.filter(|regex| parse(regex).as_ref().is_some_and(empty)) {
+            say(format!("the shape {regex:?} fits where nothing stands"));
+        }
+    }
+    problems
+}
+
+fn book() -> Result<Book, LoadError> {
+    Book::builtin().map_err(|e| LoadError::Parse {
+        path: "rules/advice".into(),
+        message: e.to_string(),
+    })
+}
+
+/// What a user's rules take from `spec` so that nothing is left to it: all of its examples.
+fn taken(spec: &RuleSpec, own: &[RuleSpec], rules: &RuleSet, catalogue: &Catalogue) -> Vec<Problem> {
+    let mut takers: Vec<&RuleSpec> = Vec::new();
+    for e in &spec.examples {
+        let found = scan(rules, catalogue, &example::line(e));
+        let taker = own.iter().find(|s| found.contains(&s.id));
+        match taker.filter(|_| !found.contains(&spec.id)) {
+            Some(taker) if takers.iter().any(|t| t.id == taker.id) => {}
+            Some(taker) => takers.push(taker),
+            // Found by it as before, or no user's doing.
+            None => return Vec::new(),
+        }
+    }
+    // One that says that it stands in its place is told of that above.
+    takers.retain(|t| !t.formerly.contains(&spec.id));
+    let all = takers.into_iter().map(|taker| {
+        problem(
+            taker,
+            format!(
+                "it takes what the built-in rule {0} should find, all examples of it: give it the id {0} to stand in its \
+                 place, or narrow it",
+                spec.id
+            ),
+        )
+    });
+    all.collect()
 }
 
 fn problem(spec: &RuleSpec, message: String) -> Problem {
@@ -104,8 +176,8 @@ fn problem(spec: &RuleSpec, message: String) -> Problem {
     }
 }
 
-/// What can be told without running the rule.
-fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
+/// What can be told without running the rule, and keeps it from no scan.
+fn form(spec: &RuleSpec, problems: &mut Vec<Problem>) {
     let mut say = |message: String| problems.push(problem(spec, message));
     let kebab = |s: &str| {
         !s.is_empty()
@@ -123,11 +195,6 @@ fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
             say(format!(
                 "the name {name:?} is not folded: write it in lower case, with _ for - and ."
             ));
-        }
-    }
-    for id in &spec.advice {
-        if !book.has(id) {
-            say(format!("it names advice {id:?}, which does not exist"));
         }
     }
     let notice =
@@ -148,12 +215,6 @@ fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
     if !notice && !spec.references.iter().any(|r| reference::is_standard(r)) {
         say("none of its references is a CWE, RFC or ASVS entry".into());
     }
-    let searched = [spec.shape.as_ref().map(|s| &s.regex), spec.path.as_ref()];
-    for regex in searched.into_iter().flatten() {
-        if let Some(why) = slow(regex) {
-            say(format!("the expression {regex:?} can be slow: {why}"));
-        }
-    }
     if spec
         .why
         .split_terminator(['.', '?', '!'])
@@ -168,13 +229,8 @@ fn form(spec: &RuleSpec, book: &Book, problems: &mut Vec<Problem>) {
 /// Whether an expression that is searched for may look at the same bytes again and again: expressions take linear
 /// time for one search, but a search goes on after each match, and one whose repetition swallows nearly every byte
 /// runs to the end of the text each time.
-fn slow(regex: &str) -> Option<&'static str> {
-    let mut parser = regex_syntax::ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build();
-    let hir = parser.parse(regex).ok()?;
-    let mut stack = vec![&hir];
+fn slow(hir: &Hir) -> Option<&'static str> {
+    let mut stack = vec![hir];
     while let Some(hir) = stack.pop() {
         match hir.kind() {
             HirKind::Repetition(r) => {
@@ -191,6 +247,33 @@ fn slow(regex: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Whether an expression asks for a `/` as such, and does not merely allow it among others.
+pub(super) fn asks_for_slash(regex: &str) -> bool {
+    let Some(hir) = parse(regex) else {
+        return false;
+    };
+    let mut stack = vec![&hir];
+    while let Some(hir) = stack.pop() {
+        match hir.kind() {
+            HirKind::Literal(l) if l.0.contains(&b'/') => return true,
+            HirKind::Repetition(r) => stack.push(&r.sub),
+            HirKind::Capture(c) => stack.push(&c.sub),
+            HirKind::Concat(all) | HirKind::Alternation(all) => stack.extend(all),
+            HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
+        }
+    }
+    false
+}
+
+/// An expression's structure, as the matcher takes it.
+fn parse(regex: &str) -> Option<Hir> {
+    let mut parser = regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build();
+    parser.parse(regex).ok()
 }
 
 /// Bytes that a class may have under a repetition without an end.
@@ -290,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_built_in_rules_have_no_problem() {
-        let problems = check(&crate::rule::builtin().unwrap(), None).unwrap();
+        let problems = check(&crate::rule::builtin().unwrap(), None, &[]).unwrap();
         assert!(
             problems.is_empty(),
             "{}",
@@ -305,10 +388,66 @@ mod tests {
         bad.id = "zz-token".into();
         specs.push(bad);
         let own = ["zz-token".to_string()];
-        let problems = check(&specs, Some(&own)).unwrap();
+        let problems = check(&specs, Some(&own), &[]).unwrap();
         let text: String = problems.iter().map(|p| format!("{p}\n")).collect();
         assert!(text.contains("is not found by it (token is)"), "{text}");
         assert!(text.contains("the name \"token\" is never its own"), "{text}");
+    }
+
+    /// What is said of a user's rule beside the built-in ones.
+    fn said_of(own: RuleSpec, silence: &[&str]) -> String {
+        let ids = [own.id.clone()];
+        let mut specs = crate::rule::builtin().unwrap();
+        specs.push(own);
+        let silence: Vec<String> = silence.iter().map(ToString::to_string).collect();
+        let problems = check(&specs, Some(&ids), &silence).unwrap();
+        problems.iter().map(|p| format!("{p}\n")).collect()
+    }
+
+    fn builtin(id: &str) -> RuleSpec {
+        let specs = crate::rule::builtin().unwrap();
+        specs.into_iter().find(|s| s.id == id).unwrap()
+    }
+
+    #[test]
+    fn a_built_in_rule_that_is_left_with_nothing_is_told() {
+        let mut greedy = builtin("npm-token");
+        greedy.id = "a-county-npm-token".into();
+        let says = "it takes what the built-in rule npm-token should find";
+        assert!(said_of(greedy.clone(), &[]).contains(says));
+        // It stands in the other's place, which is silent or gone.
+        assert_eq!(said_of(greedy.clone(), &["npm-token"]), "");
+        assert_eq!(said_of(builtin("npm-token"), &[]), "");
+        greedy.formerly = vec!["npm-token".into()];
+        assert_eq!(said_of(greedy.clone(), &["providers"]), "");
+        let said = said_of(greedy, &[]);
+        assert!(said.contains("still stands") && !said.contains(says), "{said}");
+    }
+
+    #[test]
+    fn what_a_scan_must_not_begin_with_is_told_without_running_it() {
+        let mut bad = builtin("npm-token");
+        bad.advice.push("no-such-advice".into());
+        bad.shape.as_mut().unwrap().regex = "(?:npm_[a-z]*)?".into();
+        bad.path = Some("/x/(?P<secret>.+)".into());
+        let problems = unusable(&[builtin("npm-token"), bad]).unwrap();
+        let text: String = problems.iter().map(|p| format!("{p}\n")).collect();
+        for want in ["is taken", "no-such-advice", "can be slow", "nothing stands"] {
+            assert!(text.contains(want), "{want}: {text}");
+        }
+        assert!(unusable(&crate::rule::builtin().unwrap()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_slash_is_asked_for_or_merely_allowed() {
+        for (regex, asks) in [
+            ("x_[A-Za-z0-9+/]{24,}", false),
+            ("x_[0-9]{3}/[0-9]{4}", true),
+            ("(?:^/?|[^/])x", true),
+            ("x_[^/]+", false),
+        ] {
+            assert_eq!(asks_for_slash(regex), asks, "{regex}");
+        }
     }
 
     #[test]
@@ -322,7 +461,7 @@ mod tests {
         bad.path = Some("/x/y(?P<secret>.*)".into());
         bad.keywords = vec!["/x/y".into()];
         specs.push(bad);
-        let text: String = check(&specs, None)
+        let text: String = check(&specs, None, &[])
             .unwrap()
             .iter()
             .map(|p| format!("{p}\n"))

@@ -26,6 +26,13 @@ pub enum Checksum {
 }
 
 impl Checksum {
+    /// Whether it is the check of values that have a prefix of their own: what has that prefix and length and fails is
+    /// no other credential by chance, but a made-up one. Structures (JWT) are no such check, nor are check digits of
+    /// plain numbers.
+    pub fn is_of_prefix(self) -> bool {
+        matches!(self, Checksum::Github)
+    }
+
     /// Whether `value` passes.
     pub fn holds(self, value: &[u8]) -> bool {
         match self {

@@ -1,8 +1,10 @@
 //! Rules made ready for matching: names in one table, literals in one list, regular expressions compiled
 //! when they are first needed (a run meets few of them, and start-up has to cost nothing).
 
+use super::check;
+use super::checksum::Checksum;
 use super::load::LoadError;
-use super::model::{Grade, RuleSpec};
+use super::model::{Category, Grade, RuleSpec};
 use crate::record::{Field, Part, Surface};
 use crate::text::packed::{BEFORE, Packed, Visit};
 use regex::bytes::{Regex, RegexBuilder};
@@ -14,6 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// How specific a match is; where matches overlap, the greater wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
+    /// Personal data by its shape alone: it says what stands there, while a name says what it is used for.
+    Text,
     /// A name alone.
     Name,
     /// A name under conditions: host, path, companions, value.
@@ -74,7 +78,7 @@ impl Matcher {
 pub struct KeywordSet([u64; WORDS]);
 
 /// Words of 64 bits in a set.
-const WORDS: usize = 8;
+const WORDS: usize = 10;
 
 /// How many distinct literals a rule set may have.
 pub const MAX_KEYWORDS: usize = WORDS * 64;
@@ -145,6 +149,8 @@ pub struct Compiled {
     pub keywords: KeywordSet,
     /// The shape, searched in values.
     pub shape: Option<Matcher>,
+    /// Whether the shape asks for a `/`, so that it spans segments of a path; told when it is first asked for.
+    spans: OnceLock<bool>,
     /// The expression over paths.
     pub path: Option<Matcher>,
     value: Option<Matcher>,
@@ -196,6 +202,7 @@ impl Compiled {
             || spec.value.is_some();
         let tier = match (&spec.shape, &spec.path, spec.checksum) {
             (Some(_), _, Some(_)) => Tier::Checked,
+            (Some(_), None, None) if spec.category == Category::PersonalData => Tier::Text,
             (Some(_), ..) | (_, Some(_), _) => Tier::Shape,
             _ if bound => Tier::SiteName,
             _ => Tier::Name,
@@ -205,6 +212,7 @@ impl Compiled {
             enabled: true,
             keywords: KeywordSet::default(),
             shape: spec.shape.as_ref().map(|s| Matcher::new(&s.regex, false)),
+            spans: OnceLock::new(),
             path: check(&spec.path, false)?,
             value: check(&spec.value, true)?,
             not_values: spec.not_values.iter().map(|s| Matcher::new(s, false)).collect(),
@@ -251,6 +259,28 @@ impl Compiled {
             && spec.checksum.is_none_or(|c| c.holds(value))
     }
 
+    /// Whether a match of the shape may go on beyond a `/` in a path.
+    pub fn spans_segments(&self) -> bool {
+        *self.spans.get_or_init(|| {
+            let regex = self.spec.shape.as_ref().map(|s| s.regex.as_str());
+            regex.is_some_and(check::asks_for_slash)
+        })
+    }
+
+    /// Whether the value as a whole has the shape and fails the checksum that every value of this kind has: it is none
+    /// of them, nor anything else.
+    pub fn refutes(&self, value: &[u8]) -> bool {
+        self.spec
+            .checksum
+            .is_some_and(|c| c.is_of_prefix() && !c.holds(value))
+            && self
+                .shape
+                .as_ref()
+                .and_then(Matcher::regex)
+                .and_then(|r| r.find(value))
+                .is_some_and(|m| m.len() == value.len())
+    }
+
     /// Whether lines are looked into for it. A rule of a family that is off masks what it meets elsewhere.
     fn is_sought(&self) -> bool {
         self.enabled || !self.spec.off
@@ -291,10 +321,14 @@ pub struct RuleSet {
     pub shapes: Vec<u16>,
     /// Rules with an expression over paths.
     pub paths: Vec<u16>,
+    /// Rules with a shape whose checksum can say that a value is nothing.
+    pub refuting: Vec<u16>,
     patterns: Vec<Box<[u8]>>,
     pattern_of: Vec<u16>,
     /// The literals of rules that are looked for.
-    literals: Vec<Box<[u8]>>,
+    literals: Vec<(Box<[u8]>, u8)>,
+    /// By keyword, how many letters or digits follow it at least.
+    runs_on: Vec<u8>,
     searcher: OnceLock<Packed>,
     /// How often it was asked for without.
     asked: AtomicUsize,
@@ -339,9 +373,11 @@ impl RuleSet {
             names: HashMap::default(),
             shapes: Vec::new(),
             paths: Vec::new(),
+            refuting: Vec::new(),
             patterns: Vec::new(),
             pattern_of: Vec::new(),
             literals: Vec::new(),
+            runs_on: Vec::new(),
             searcher: OnceLock::new(),
             asked: AtomicUsize::new(0),
             digest: hasher.finalize().to_hex()[..32].to_string(),
@@ -359,6 +395,9 @@ impl RuleSet {
             }
             if rule.spec.shape.is_some() {
                 self.shapes.push(n);
+                if rule.spec.checksum.is_some_and(Checksum::is_of_prefix) {
+                    self.refuting.push(n);
+                }
             }
             if rule.spec.path.is_some() {
                 self.paths.push(n);
@@ -376,6 +415,11 @@ impl RuleSet {
                     });
                 }
                 rule.keywords.insert(bit);
+                let follow = rule.spec.keyword_runs_on.unwrap_or(0);
+                match self.runs_on.get_mut(bit) {
+                    Some(least) => *least = follow.min(*least),
+                    None => self.runs_on.push(follow),
+                }
             }
         }
         for ((word, exact), bit) in keywords {
@@ -410,7 +454,12 @@ impl RuleSet {
             one.insert(usize::from(**bit));
             one.meets(&wanted)
         });
-        self.literals = sought.map(|(l, _)| l.clone()).collect();
+        self.literals = sought
+            .map(|(l, bit)| {
+                let follow = self.runs_on.get(usize::from(*bit));
+                (l.clone(), follow.copied().unwrap_or(0))
+            })
+            .collect();
     }
 
     /// Rules for a folded name.
@@ -429,8 +478,8 @@ impl RuleSet {
     }
 
     /// All literals that are looked for, in the cases in which they count: as they stand, lower, upper, and with
-    /// a capital first.
-    pub fn literals(&self) -> &[Box<[u8]>] {
+    /// a capital first; and how many letters or digits follow each where it counts.
+    pub fn literals(&self) -> &[(Box<[u8]>, u8)] {
         &self.literals
     }
 

@@ -91,7 +91,8 @@ pub enum Grade {
 #[serde(deny_unknown_fields)]
 pub struct Shape {
     /// Regular expression, searched in values, path segments and text. The group `secret`, else the whole match,
-    /// is the credential. Letters, digits, `_` and `-` may not touch it on either side (`loose` lifts that).
+    /// is the credential. Letters, digits, `_` and `-` may not touch it on either side (`loose` lifts that). In a path
+    /// the next `/` ends it, unless the expression asks for a `/` outright.
     pub regex: String,
     /// Whether characters of a word may touch the match.
     #[serde(default)]
@@ -170,6 +171,10 @@ pub struct RuleSpec {
     /// Whether keywords count only in the case in which they are written.
     #[serde(default)]
     pub exact_case: bool,
+    /// How many letters or digits follow a keyword wherever the shape stands. Where a keyword begins common words, too
+    /// (`/pat` of `/path`), lines that have nothing but those are not read for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyword_runs_on: Option<u8>,
 
     /// Regular expression that the whole decoded value has to match.
     #[serde(default)]

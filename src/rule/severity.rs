@@ -218,7 +218,7 @@ const STRONG_LENGTH: usize = 16;
 pub fn confidence(rule: &RuleSpec, tier: Tier, value: &[u8]) -> Confidence {
     let strong = value.len() >= STRONG_LENGTH && !shape::is_wordy(value) && shape::entropy(value) >= 2.8;
     match tier {
-        Tier::Checked | Tier::Shape => rule.confidence,
+        Tier::Checked | Tier::Shape | Tier::Text => rule.confidence,
         Tier::SiteName if rule.confidence > Confidence::Tentative => rule.confidence,
         Tier::Name if rule.category == Category::Password => rule.confidence.min(Confidence::Firm),
         _ if strong => Confidence::Firm,

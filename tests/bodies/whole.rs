@@ -18,7 +18,7 @@ pub fn rules(data: &[u8]) {
     let ids: Vec<String> = specs.iter().map(|s| s.id.clone()).collect();
     if let Ok(rules) = RuleSet::new(specs.clone()) {
         let _ = rules.verify();
-        let _ = check::check(&specs, Some(&ids));
+        let _ = check::check(&specs, Some(&ids), &own.silence);
     }
 }
 
