@@ -64,6 +64,8 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
             let weight = if alike { STRIDE } else { 1 };
             *counts.entry((found.format, found.wrapper)).or_default() += weight;
         }
+        // The day of such rows stands in a header of its own.
+        in_order |= reader.fields.as_ref().is_some_and(|f| f.lacks_day());
     }
     // What is text says nothing where something else was recognised.
     let plain = |n: u16| {
