@@ -75,6 +75,8 @@ pub enum TimeForm {
     Iso,
     /// A number since 1970: seconds, milliseconds, microseconds or nanoseconds by its size.
     Epoch,
+    /// `03/20/01, 7:55:20`: month, day, year (IIS's own format).
+    Slashes,
     /// `Jan  1 00:00:00`, without a year (RFC 3164).
     Syslog,
     /// `Wed Oct 11 14:32:52.123456 2023`.
@@ -107,6 +109,7 @@ impl Clock {
             TimeForm::Clf => self.clf(text),
             TimeForm::Iso => self.iso(text),
             TimeForm::Epoch => epoch(text),
+            TimeForm::Slashes => self.slashes(text),
             TimeForm::Syslog => self.syslog(text),
             TimeForm::Ctime => self.ctime(text),
         }
@@ -131,8 +134,34 @@ impl Clock {
         let month = month(c.take(3)?)?;
         c.skip(b'/')?;
         let year = c.digits(4)?;
-        c.skip(b':')?;
+        // A blank is what `%d/%b/%Y %T` writes.
+        c.skip(b':').or_else(|| c.skip(b' '))?;
         self.finish(year, month, day, c, false)
+    }
+
+    fn slashes(&self, t: &[u8]) -> Option<Instant> {
+        let mut c = Cursor(t);
+        let month = c.number()?;
+        c.skip(b'/')?;
+        let day = c.number()?;
+        c.skip(b'/')?;
+        let year = match c.digits(4) {
+            Some(year) => year,
+            // As POSIX reads two digits.
+            None => match c.number()? {
+                year @ 69.. => 1900 + year,
+                year => 2000 + year,
+            },
+        };
+        c.skip(b',')?;
+        c.spaces();
+        let hour = c.number()?;
+        c.skip(b':')?;
+        let minute = c.digits(2)?;
+        c.skip(b':')?;
+        let second = c.digits(2)?;
+        c.0.is_empty().then_some(())?;
+        self.instant(year, month, day, [hour, minute, second], 0, None)
     }
 
     fn iso(&self, t: &[u8]) -> Option<Instant> {
@@ -316,10 +345,14 @@ impl<'a> Cursor<'a> {
         self.0 = self.0.trim_ascii_start();
     }
 
+    /// A number of that many digits; nothing is taken where there are fewer.
     fn digits(&mut self, n: usize) -> Option<i64> {
-        self.take(n)?
+        let (digits, rest) = self.0.split_at_checked(n)?;
+        let number = digits
             .iter()
-            .try_fold(0, |v, b| b.is_ascii_digit().then(|| v * 10 + i64::from(b - b'0')))
+            .try_fold(0, |v, b| b.is_ascii_digit().then(|| v * 10 + i64::from(b - b'0')))?;
+        self.0 = rest;
+        Some(number)
     }
 
     fn number(&mut self) -> Option<i64> {
@@ -401,6 +434,25 @@ mod tests {
             let got = clock().read(text.as_bytes(), TimeForm::Auto);
             assert_eq!(got.map(|t| t.to_string()).as_deref(), Some(want), "{text}");
         }
+    }
+
+    #[test]
+    fn iis_writes_month_and_day_with_slashes() {
+        for (text, want) in [
+            ("03/20/01, 7:55:20", Some("2001-03-20T07:55:20Z")),
+            ("3/2/2026, 17:05:00", Some("2026-03-02T17:05:00Z")),
+            ("12/31/99, 00:00:00", Some("1999-12-31T00:00:00Z")),
+            ("20/03/01, 7:55:20", None),
+            ("03/20/01", None),
+        ] {
+            let got = clock().read(text.as_bytes(), TimeForm::Slashes);
+            assert_eq!(got.map(|t| t.to_string()).as_deref(), want, "{text}");
+        }
+        let blank = clock().read(b"05/Mar/2026 10:00:00.123 +0200", TimeForm::Clf);
+        assert_eq!(
+            blank.map(|t| t.to_string()).as_deref(),
+            Some("2026-03-05T08:00:00.123Z")
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::compile::{self, Syntax};
 use super::template::Template;
-use super::{columns, jsonlog, message};
+use super::{columns, directive, jsonlog, message, w3c};
 use crate::record::Surface;
 use crate::text::{Base, Coding, Text, json, nearest};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub struct FormatSpec {
     /// The syntax of `template`.
     #[serde(default)]
     pub syntax: Option<Syntax>,
-    /// The server's own string.
+    /// The server's own string; of W3C the header that rows without one have.
     #[serde(default)]
     pub template: Option<String>,
     /// What is undone in its columns; `default`, the syntax's own.
@@ -109,6 +109,8 @@ pub(super) enum Reader {
     Template(Template),
     Json(jsonlog::Map),
     Logfmt(message::Logfmt),
+    /// Rows of a W3C log whose header is known although it is missing.
+    Rows(w3c::Fields),
     Builtin,
 }
 
@@ -136,6 +138,8 @@ pub struct Catalogue {
     pub(super) formats: Vec<Format>,
     pub(super) templates: Vec<u16>,
     pub(super) json: Vec<u16>,
+    /// W3C formats whose rows are told without a header.
+    pub(super) headless: Vec<u16>,
     /// The format that the user named or described: it is tried before all others.
     pub user: Option<u16>,
     /// Formats that the user's configuration describes by name: they are tried after all others of their kind.
@@ -168,6 +172,11 @@ impl Format {
                     Escape::Hash => Some(Coding::Hash),
                 };
                 Reader::Template(compile::compile(text, syntax, escape, spec.squeeze).map_err(bad)?)
+            }
+            Kind::W3c if spec.template.is_some() => {
+                let header = spec.template.as_deref().unwrap_or_default();
+                let fields = w3c::Fields::parse(header.as_bytes());
+                Reader::Rows(fields.ok_or_else(|| bad("it is no #Fields line".into()))?)
             }
             Kind::Json | Kind::AnyJson => Reader::Json(jsonlog::Map::new(&spec.require, &map).map_err(bad)?),
             Kind::Logfmt => {
@@ -203,6 +212,7 @@ impl Catalogue {
             formats: Vec::new(),
             templates: Vec::new(),
             json: Vec::new(),
+            headless: Vec::new(),
             user: None,
             named: Vec::new(),
         };
@@ -218,6 +228,7 @@ impl Catalogue {
         match format.spec.kind {
             Kind::Template => self.templates.push(n),
             Kind::Json => self.json.push(n),
+            Kind::W3c if format.spec.template.is_some() => self.headless.push(n),
             _ => {}
         }
         self.formats.push(format);
@@ -287,7 +298,7 @@ impl Catalogue {
             .iter()
             .flat_map(|f| f.spec.triggers.iter().map(String::as_str));
         own.chain(message::TRIGGERS.iter().copied())
-            .chain(["#Fields:", " stdout P ", " stderr P "])
+            .chain(["#Fields:", "#Date:", " stdout P ", " stderr P "])
             .collect()
     }
 
@@ -310,10 +321,11 @@ impl Catalogue {
 
 /// A format that is described by a server's own string.
 fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError> {
-    let plain = compile::pasted(text);
-    let syntax = match text {
+    let given = directive::read(text);
+    let plain = compile::pasted(&given.format);
+    let syntax = match plain.as_str() {
         "common" | "combined" => Some(Syntax::Apache),
-        _ => compile::guess(&plain),
+        _ => given.syntax.or_else(|| compile::guess(&plain)),
     };
     let syntax = syntax.ok_or_else(|| FormatError::Unknown(text.to_string(), String::new()))?;
     let servers = match syntax {
@@ -335,7 +347,7 @@ fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError
         kind: Kind::Template,
         syntax: Some(syntax),
         template: Some(plain.clone()),
-        escape: Escape::Default,
+        escape: given.escape,
         squeeze: false,
         require: Vec::new(),
         map: BTreeMap::new(),
@@ -347,6 +359,20 @@ fn own_spec(id: &str, title: &str, text: &str) -> Result<FormatSpec, FormatError
         json_template(&plain, &mut spec)?;
     }
     Ok(spec)
+}
+
+/// The variable that a member's value is; of a URL put together of several (`$scheme://$host$request_uri`) the one
+/// that says it all.
+fn json_variable(value: &str) -> Option<&str> {
+    let whole = value.starts_with("$scheme://") || value.starts_with("http");
+    if whole
+        && ["$request_uri", "$uri$is_args$args", "$uri?$args"]
+            .iter()
+            .any(|end| value.ends_with(end))
+    {
+        return Some("request_uri");
+    }
+    value.strip_prefix('$')
 }
 
 /// The members of a JSON object of nginx variables, as a map.
@@ -377,7 +403,7 @@ fn json_template(text: &str, spec: &mut FormatSpec) -> Result<(), FormatError> {
     spec.template = None;
     for m in &doc.members {
         let value = String::from_utf8_lossy(m.value.bytes());
-        let Some(variable) = value.strip_prefix('$') else {
+        let Some(variable) = json_variable(&value) else {
             continue;
         };
         let word = match compile::nginx_variable(variable) {

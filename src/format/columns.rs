@@ -13,6 +13,8 @@ pub enum Column {
     Client,
     /// `X-Forwarded-For`: the first address is the client's.
     ForwardedFor,
+    /// The identity that `identd` tells of a client; nobody asks it any more.
+    Ident,
     /// A user's name.
     User,
     /// The time.
@@ -33,6 +35,10 @@ pub enum Column {
     Status,
     /// The host asked for, with or without port.
     Host,
+    /// The name of a host that was set up: no address.
+    HostName,
+    /// The host, and behind it what is asked of it.
+    HostUrl,
     /// `http` or `https`, or something that begins so (`h2`, `wss`).
     Scheme,
     /// The server's port.
@@ -94,6 +100,7 @@ impl Column {
             "query" => Column::Query,
             "status" => Column::Status,
             "host" => Column::Host,
+            "host-url" => Column::HostUrl,
             "scheme" => Column::Scheme,
             "port" => Column::Port,
             "referer" => Column::Referer,
@@ -130,6 +137,10 @@ impl Column {
         match self {
             Column::Client => client_shape(text),
             Column::User => relaxed && !text.contains(&b'[') || word(text),
+            // Two addresses in front are a proxy's and a client's, unless nothing else can be made of them.
+            Column::Ident => {
+                !text.is_empty() && word(text) && !text.contains(&b'|') && (relaxed || !is_address(text))
+            }
             Column::Time(form) => time_shape(text, *form),
             Column::Date => text.len() == 10 && text[4] == b'-' && text[7] == b'-',
             Column::Status => {
@@ -142,19 +153,53 @@ impl Column {
             Column::Number => {
                 !text.is_empty() && text.iter().all(|b| b.is_ascii_digit() || b"-.,+ms".contains(b))
             }
-            Column::Host => {
-                !text.is_empty()
-                    && word(text)
-                    && text
-                        .iter()
-                        .all(|b| b.is_ascii_alphanumeric() || b".:-_[]*".contains(b))
-            }
+            Column::Host => host_shape(text),
+            Column::HostName => host_shape(text) && text != b"-" && !is_address(text),
             // Two quoted columns are not one.
             Column::UserAgent | Column::Referer => memchr::memmem::find(text, b"\" \"").is_none(),
             Column::Word | Column::Scheme | Column::Path | Column::Query => word(text),
             _ => true,
         }
     }
+
+    /// Whether it ends at the first blank at the latest.
+    pub fn is_word(&self) -> bool {
+        matches!(
+            self,
+            Column::Word | Column::Number | Column::Status | Column::Port | Column::Ident | Column::Host
+        )
+    }
+
+    /// What it becomes where `next` stands right behind it, as in `$host$request_uri` and `%U%q`; `None` where the two
+    /// cannot be told apart.
+    pub fn joined(&self, next: &Column) -> Option<Column> {
+        match (self, next) {
+            (Column::Path | Column::Url, Column::Query) => Some(Column::Url),
+            (Column::Host, Column::Url | Column::Path) => Some(Column::HostUrl),
+            (Column::HostUrl, Column::Query) => Some(Column::HostUrl),
+            // `$is_args$args`
+            (Column::Query, Column::Query) => Some(Column::Query),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `text` can be a host with or without port.
+fn host_shape(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b".:-_[]*".contains(b))
+}
+
+/// Whether `text` is an IP address.
+fn is_address(text: &[u8]) -> bool {
+    // A name is told by its first letters, without a try at reading it.
+    let may = text
+        .iter()
+        .take(4)
+        .all(|b| b.is_ascii_hexdigit() || b".:".contains(b));
+    may && std::str::from_utf8(text).is_ok_and(|t| t.parse::<std::net::IpAddr>().is_ok())
 }
 
 /// Whether `text` can be an address or a name, with or without port.
@@ -182,6 +227,7 @@ fn time_shape(text: &[u8], form: TimeForm) -> bool {
         TimeForm::Epoch => {
             digit(0) && text.len() >= 9 && text.iter().all(|b| b.is_ascii_digit() || *b == b'.')
         }
+        TimeForm::Slashes => digit(0) && text.contains(&b'/') && text.contains(&b':'),
         TimeForm::Syslog => text.len() >= 15 && text[3] == b' ' && text[0].is_ascii_uppercase(),
         TimeForm::Ctime => text.len() >= 24 && text[3] == b' ' && text[0].is_ascii_uppercase(),
         TimeForm::Auto => digit(0) || text.first().is_some_and(u8::is_ascii_uppercase),
@@ -238,6 +284,9 @@ pub struct Builder<'a> {
     path: Option<Text<'a>>,
     query: Option<Text<'a>>,
     url: Option<Text<'a>>,
+    /// Further URLs and paths with a query, and further queries.
+    more: Vec<Text<'a>>,
+    queries: Vec<Text<'a>>,
     forwarded: Option<Text<'a>>,
     date: Option<Text<'a>>,
 }
@@ -265,20 +314,28 @@ impl<'a> Builder<'a> {
             Column::Method => {
                 r.method.get_or_insert(text);
             }
-            Column::Url => {
-                self.url.get_or_insert(text);
-            }
-            Column::Path => {
-                self.path.get_or_insert(text);
-            }
-            Column::Query => {
-                self.query.get_or_insert(text);
-            }
+            Column::Url => self.url(text),
+            Column::Path if self.path.is_none() => self.path = Some(text),
+            Column::Path => self.again(text),
+            Column::Query if self.query.is_none() => self.query = Some(text),
+            Column::Query => self.queries.push(text),
             Column::Status if r.status.is_none() => {
                 r.status = std::str::from_utf8(bytes).ok().and_then(|s| s.parse().ok())
             }
-            Column::Host => {
+            // nginx's `server_name _` is no name.
+            Column::Host | Column::HostName if bytes != b"_" => {
                 r.host.get_or_insert(text);
+            }
+            Column::Host | Column::HostName => {}
+            Column::HostUrl => {
+                let host = bytes
+                    .iter()
+                    .position(|b| b"/?".contains(b))
+                    .unwrap_or(bytes.len());
+                if host > 0 && bytes[..host] != *b"-" {
+                    r.host.get_or_insert(text.to(host));
+                }
+                self.url(text.from(host));
             }
             Column::Scheme if r.scheme.is_none() => r.scheme = scheme(bytes),
             Column::Port if r.scheme.is_none() => {
@@ -310,7 +367,7 @@ impl<'a> Builder<'a> {
             Column::Body => r.push(Field::RequestBody, Content::Text(text)),
             Column::Message => r.push(Field::Message, Content::Text(text)),
             Column::Number | Column::Port | Column::Scheme | Column::Status => {}
-            Column::User | Column::Word | Column::Other => {
+            Column::User | Column::Ident | Column::Word | Column::Other => {
                 if *column == Column::User {
                     r.user.get_or_insert(text);
                 }
@@ -337,7 +394,58 @@ impl<'a> Builder<'a> {
         let version =
             memchr::memrchr(b' ', rest.bytes()).filter(|&v| rest.bytes()[v + 1..].starts_with(b"HTTP"));
         let target = version.map_or(rest, |v| rest.to(v).trim());
-        self.url.get_or_insert(target);
+        self.url(target);
+    }
+
+    /// A target, the first of which is the request's.
+    fn url(&mut self, text: Text<'a>) {
+        match self.url {
+            None => self.url = Some(text),
+            Some(_) => self.again(text),
+        }
+    }
+
+    /// A URL or path beside the one that counts: it matters only where it has a query.
+    fn again(&mut self, text: Text<'a>) {
+        if text.bytes().contains(&b'?') {
+            self.more.push(text);
+        }
+    }
+
+    /// The carriers of the target. A log may keep it whole and in pieces, or a query in the path and another beside
+    /// it; what says the same again counts once.
+    fn target(&mut self) {
+        let r = &mut self.record;
+        let plain = |q: Text<'a>| if q.bytes().starts_with(b"?") { q.from(1) } else { q };
+        let query = self.query.map(plain);
+        let Some(target) = self.url.or(self.path).or(query.map(|q| q.to(0))) else {
+            return;
+        };
+        let asked = target.bytes().contains(&b'?');
+        let first = if asked { None } else { query };
+        r.push(Field::Url, Content::Url(Url::from_columns(target, first)));
+        let rewritten = self
+            .path
+            .filter(|p| self.url.is_some() && p.bytes().contains(&b'?'));
+        for again in rewritten.into_iter().chain(self.more.iter().copied()) {
+            if again.bytes() != target.bytes() {
+                r.push_echo(Field::Url, Content::Url(Url::parse(again)));
+            }
+        }
+        let said = Url::parse(target).query;
+        let beside = query.filter(|_| asked).into_iter();
+        for again in beside.chain(self.queries.iter().copied().map(plain)) {
+            if said.is_none_or(|s| s.bytes() != again.bytes()) {
+                let url = Url::from_columns(target, Some(again));
+                let url = Url {
+                    // The query belongs to the path beside it, which the server may have rewritten.
+                    path: self.path.map_or(url.path, |p| Url::parse(p).path),
+                    fragment: None,
+                    ..url
+                };
+                r.push_echo(Field::Url, Content::Url(url));
+            }
+        }
     }
 
     /// Adds a column of known field whatever it holds.
@@ -347,27 +455,9 @@ impl<'a> Builder<'a> {
 
     /// The record.
     pub fn finish(mut self, format: u16) -> Record<'a> {
+        self.target();
         let r = &mut self.record;
         r.format = format;
-        match (self.url, self.path) {
-            (Some(url), _) if self.query.is_none() || url.bytes().contains(&b'?') => {
-                r.push(Field::Url, Content::Url(Url::parse(url)))
-            }
-            (Some(path), _) | (None, Some(path)) => {
-                let query = self
-                    .query
-                    .map(|q| if q.bytes().starts_with(b"?") { q.from(1) } else { q });
-                r.push(Field::Url, Content::Url(Url::from_columns(path, query)));
-            }
-            (None, None) => {
-                if let Some(query) = self.query {
-                    r.push(
-                        Field::Url,
-                        Content::Url(Url::from_columns(query.to(0), Some(query))),
-                    );
-                }
-            }
-        }
         if let Some(date) = self.date {
             let day_and_time = r.time.map(|(time, _)| {
                 (

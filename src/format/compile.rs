@@ -139,20 +139,23 @@ pub fn nginx_variable(name: &str) -> Column {
     match name {
         "remote_addr" | "realip_remote_addr" | "client_addr" | "the_real_ip" => Column::Client,
         "http_x_forwarded_for" | "proxy_add_x_forwarded_for" => Column::ForwardedFor,
+        "ident" => Column::Ident,
         "remote_user" => Column::User,
         "time_local" => Column::Time(TimeForm::Clf),
         "time_iso8601" => Column::Time(TimeForm::Iso),
         "msec" => Column::Time(TimeForm::Epoch),
         "time_any" | "time_plain" => Column::Time(TimeForm::Auto),
         "time_ctime" => Column::Time(TimeForm::Ctime),
+        "time_slashes" => Column::Time(TimeForm::Slashes),
         "date" => Column::Date,
         "request" => Column::Request,
         "request_method" => Column::Method,
         "request_uri" => Column::Url,
         "uri" | "document_uri" => Column::Path,
-        "args" | "query_string" => Column::Query,
+        "args" | "query_string" | "is_args" => Column::Query,
         "status" => Column::Status,
         "host" | "http_host" | "server_name" | "ssl_server_name" => Column::Host,
+        "host_name" => Column::HostName,
         "scheme" => Column::Scheme,
         "server_port" => Column::Port,
         "http_referer" | "http_referrer" => Column::Referer,
@@ -229,6 +232,10 @@ fn apache(format: &str) -> Result<Parts, String> {
             literal(&mut parts, "]");
             continue;
         }
+        if let ('t', Some(form)) = (directive, argument) {
+            apache_time(&mut parts, form);
+            continue;
+        }
         parts.push(Err(apache_directive(directive, argument)
             .ok_or_else(|| format!("%{directive} is no directive that is known"))?));
     }
@@ -236,13 +243,42 @@ fn apache(format: &str) -> Result<Parts, String> {
     Ok(parts)
 }
 
+/// A time in a form of its own. A time may be put together of several (`%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t`): its
+/// fraction and its zone belong to what stands before them.
+fn apache_time(parts: &mut Parts, form: &str) {
+    let form = form
+        .strip_prefix("begin:")
+        .or_else(|| form.strip_prefix("end:"))
+        .unwrap_or(form);
+    let column = match form {
+        "sec" | "msec" | "usec" | "%s" => Column::Time(TimeForm::Epoch),
+        "%Y-%m-%d" | "%F" => Column::Date,
+        "msec_frac" | "usec_frac" | "%z" | "%Z" => {
+            let at = match parts.as_slice() {
+                [.., Err(Column::Time(_)), Ok(between)] if matches!(&**between, b"" | b"." | b"," | b" ") => {
+                    Some(parts.len() - 1)
+                }
+                [.., Err(Column::Time(_))] => Some(parts.len()),
+                _ => None,
+            };
+            match at {
+                Some(at) => parts.truncate(at),
+                None => parts.push(Err(Column::Word)),
+            }
+            return;
+        }
+        form if form.starts_with("%d/%b/%Y") => Column::Time(TimeForm::Clf),
+        form if form.starts_with("%Y-%m-%d") || form.starts_with("%F") => Column::Time(TimeForm::Iso),
+        _ => Column::Time(TimeForm::Auto),
+    };
+    parts.push(Err(column));
+}
+
 fn apache_directive(directive: char, argument: Option<&str>) -> Option<Column> {
     Some(match (directive, argument) {
         ('h' | 'a', _) => Column::Client,
-        ('l', _) => Column::Word,
+        ('l', _) => Column::Ident,
         ('u', _) => Column::User,
-        ('t', Some(form)) if form.contains("sec") => Column::Time(TimeForm::Epoch),
-        ('t', _) => Column::Time(TimeForm::Auto),
         ('r', _) => Column::Request,
         ('m', _) => Column::Method,
         ('U', _) => Column::Path,
@@ -429,9 +465,93 @@ mod tests {
             assert!(!format.contains(['\\', '&']), "{format}");
             compile(&format, want, default_escape(want), false).unwrap_or_else(|e| panic!("{format}: {e}"));
         }
-        // Columns that nothing stands between are no format, and are still nobody else's.
+        // Most columns that nothing stands between are no format, and are still nobody else's.
         assert_eq!(guess("%H%U%q %T%B%D"), Some(Syntax::Apache));
         assert_eq!(guess("%HPO%HQ %HM %ST%TR%Tw"), Some(Syntax::Haproxy));
         assert_eq!(guess("no format at all"), None);
+    }
+
+    /// Client, host, time and the carriers of a line.
+    fn read(format: &str, syntax: Syntax, line: &str) -> String {
+        use super::super::template::{Fit, Ranges};
+        use crate::record::Content;
+        use crate::text::{Base, Text};
+        let template = compile(format, syntax, default_escape(syntax), false).unwrap();
+        let base = Base::Source { offset: 0 };
+        let line = Text::new(line.as_bytes(), &base);
+        let mut ranges = Ranges::new();
+        let fits = [Fit::Exact, Fit::Extra, Fit::Relaxed];
+        assert!(
+            fits.into_iter().any(|f| template.fits(line, f, &mut ranges)),
+            "{format}"
+        );
+        let mut out = String::new();
+        let text =
+            |t: Option<Text>| t.map_or("-".into(), |t| String::from_utf8_lossy(t.bytes()).into_owned());
+        template.read(line, &ranges, 0, &mut |r| {
+            out = format!(
+                "{} {} {}",
+                text(r.client),
+                text(r.host),
+                text(r.time.map(|(t, _)| t))
+            );
+            for c in &r.carriers {
+                if let Content::Url(u) = c.content {
+                    out += &format!(" {}?{}", text(Some(u.path)), text(u.query));
+                }
+            }
+        });
+        out
+    }
+
+    #[test]
+    fn pieces_of_a_url_may_stand_side_by_side() {
+        for (format, syntax, line, want) in [
+            (
+                r#"$remote_addr "$request_method $scheme://$host$request_uri $server_protocol" $status"#,
+                Syntax::Nginx,
+                r#"192.0.2.1 "GET https://h.example:8443/a?b=1 HTTP/1.1" 200"#,
+                "192.0.2.1 h.example:8443 - /a?b=1",
+            ),
+            (
+                "$remote_addr $uri$is_args$args $status",
+                Syntax::Nginx,
+                "192.0.2.1 /a?b=1 200",
+                "192.0.2.1 - - /a?b=1",
+            ),
+            (
+                r#"%h "%m %U%q" %s"#,
+                Syntax::Apache,
+                r#"192.0.2.1 "GET /a?b=1" 200"#,
+                "192.0.2.1 - - /a?b=1",
+            ),
+            (
+                r#"%h "%U%q""#,
+                Syntax::Apache,
+                r#"192.0.2.1 "/a""#,
+                "192.0.2.1 - - /a?-",
+            ),
+            (
+                "%ci %HM %HPO%HQ %ST",
+                Syntax::Haproxy,
+                "192.0.2.1 GET /a?b=1 200",
+                "192.0.2.1 - - /a?b=1",
+            ),
+            (
+                r#"%h [%{begin:%d/%b/%Y %T}t.%{begin:msec_frac}t %{begin:%z}t] "%r""#,
+                Syntax::Apache,
+                r#"192.0.2.1 [05/Mar/2026 10:00:00.123 +0200] "GET /a?b=1 HTTP/1.1""#,
+                "192.0.2.1 - 05/Mar/2026 10:00:00.123 +0200 /a?b=1",
+            ),
+            (
+                r#"%{%Y-%m-%d %T}t.%{msec_frac}t %h "%r""#,
+                Syntax::Apache,
+                r#"2026-03-05 10:00:00.123 192.0.2.1 "GET /a?b=1 HTTP/1.1""#,
+                "192.0.2.1 - 2026-03-05 10:00:00.123 /a?b=1",
+            ),
+        ] {
+            assert_eq!(read(format, syntax, line), want, "{format}");
+        }
+        assert!(compile("%h%U", Syntax::Apache, None, false).is_err());
     }
 }

@@ -131,18 +131,18 @@ fn unquoted(text: Text) -> Text {
     }
 }
 
-/// `<Msg time="…" type="…" …>text</Msg>` of ArcGIS Server and Portal. The text may go on in the next lines.
+/// `<Msg time="…" type="…" …>text</Msg>` of ArcGIS Server and Portal. The text, and in 10.0 the attributes, may go on in
+/// the next lines, of which the last can be told.
 pub fn arcgis(line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> bool {
-    let bytes = line.bytes().trim_ascii_start();
-    if !bytes.starts_with(b"<Msg ") {
+    let bytes = line.bytes().trim_ascii();
+    let begins = bytes.starts_with(b"<Msg ");
+    if !begins && !bytes.ends_with(b"</Msg>") {
         return false;
     }
-    let Some(close) = memchr::memchr(b'>', line.bytes()) else {
-        return false;
-    };
+    let close = memchr::memchr(b'>', line.bytes()).filter(|_| begins);
     const TIME: Column = Column::Time(TimeForm::Auto);
     let mut builder = Builder::default();
-    let attributes = line.to(close);
+    let attributes = line.to(close.unwrap_or(if begins { line.len() } else { 0 }));
     for (name, column) in [
         (&b" time="[..], &TIME),
         (&b" user="[..], &Column::User),
@@ -157,7 +157,8 @@ pub fn arcgis(line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> bool {
             }
         }
     }
-    let text = line.from(close + 1);
+    // What is cut in its attributes is all message: nobody knows what its lines hold.
+    let text = line.from(close.map_or(0, |at| at + 1));
     let end = memchr::memmem::find(text.bytes(), b"</Msg>").unwrap_or(text.len());
     let raw = text.to(end);
     let plain = Coding::Html.decode(raw.bytes());
@@ -245,3 +246,37 @@ pub const TRIGGERS: &[&str] = &[
     "et-Cookie: ",
     "et-cookie: ",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Content;
+    use crate::text::Base;
+
+    #[test]
+    fn messages_of_arcgis_may_be_cut_into_lines() {
+        for (line, want) in [
+            ("<Msg time='T' user='u'>a &amp; b</Msg>", Some("T message a & b")),
+            (
+                "<Msg time='T' target='https://h/?token=x'",
+                Some("T message <Msg time='T' target='https://h/?token=x'"),
+            ),
+            ("<Msg time=\"T\" user=\"\">begun", Some("T message begun")),
+            (" thread='1'>done</Msg>", Some("- message  thread='1'>done")),
+            ("done</Msg>\t", Some("- message done")),
+            ("<Msgs>", None),
+        ] {
+            let base = Base::Source { offset: 0 };
+            let mut out = None;
+            arcgis(Text::new(line.as_bytes(), &base), 0, &mut |r| {
+                let text = |t: Text| String::from_utf8_lossy(t.bytes()).into_owned();
+                let said = r.carriers.iter().map(|c| match c.content {
+                    Content::Text(t) => format!(" {} {}", c.field, text(t)),
+                    _ => String::new(),
+                });
+                out = Some(r.time.map_or("-".into(), |(t, _)| text(t)) + &said.collect::<String>());
+            });
+            assert_eq!(out.as_deref(), want, "{line}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod catalogue;
 pub mod columns;
 pub mod compile;
+mod directive;
 pub mod document;
 pub mod har;
 pub mod history;
@@ -37,6 +38,8 @@ pub struct LineReader<'c> {
     catalogue: &'c Catalogue,
     /// The columns in force; `None` before a header.
     pub fields: Option<Arc<w3c::Fields>>,
+    /// The day that the last `#Date` said.
+    day: Option<w3c::Day>,
     /// Whether the source is one that has headers.
     pub headers: bool,
     /// Whether only the format is wanted, and a record need not be made where that is dear.
@@ -68,6 +71,7 @@ impl<'c> LineReader<'c> {
         LineReader {
             catalogue,
             fields: None,
+            day: None,
             headers,
             naming: false,
         }
@@ -89,8 +93,15 @@ impl<'c> LineReader<'c> {
         }
         if self.headers && line.bytes()[0] == b'#' {
             if let Some(fields) = w3c::Fields::parse(line.bytes()) {
-                self.fields = Some(Arc::new(fields));
+                self.fields = Some(Arc::new(fields.on(self.day)));
                 return None;
+            }
+            if let Some(day) = w3c::day(line.bytes()) {
+                self.day = Some(day);
+                // A writer that starts anew may say the day and go on with the same columns.
+                if let Some(fields) = &mut self.fields {
+                    *fields = Arc::new(w3c::Fields::clone(fields).on(Some(day)));
+                }
             }
             if [
                 &b"#Software"[..],
@@ -140,6 +151,16 @@ impl<'c> LineReader<'c> {
                 return done(n);
             }
         }
+        if self.fields.is_none() && memchr::memchr(b'\t', line.bytes()).is_some() {
+            for &n in &c.headless {
+                if let Reader::Rows(fields) = &c.get(n).reader
+                    && fields.fits(line.bytes())
+                    && fields.read(line, n, visit)
+                {
+                    return done(n);
+                }
+            }
+        }
         if matches!(first, b'{' | b'[')
             && let Some(found) = self.json(line, depth, wrapper, visit)
         {
@@ -153,6 +174,13 @@ impl<'c> LineReader<'c> {
         }
         let mut ranges = Ranges::new();
         for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
+            // What stands around a line would be the names with blanks that are let in last.
+            if fit == Fit::Relaxed
+                && depth < MAX_WRAPPERS
+                && let Some(found) = self.wrapped(line, depth, wrapper, visit)
+            {
+                return found;
+            }
             for &n in &c.templates {
                 if let Reader::Template(t) = &c.get(n).reader
                     && Some(n) != c.user
@@ -164,11 +192,6 @@ impl<'c> LineReader<'c> {
                     return done(n);
                 }
             }
-        }
-        if depth < MAX_WRAPPERS
-            && let Some(found) = self.wrapped(line, depth, wrapper, visit)
-        {
-            return found;
         }
         for (n, format) in c.formats.iter().enumerate() {
             let n = n as u16;
@@ -211,9 +234,10 @@ impl<'c> LineReader<'c> {
         let read = match &self.catalogue.get(n).reader {
             Reader::Template(t) => {
                 let mut ranges = Ranges::new();
-                let fits = [Fit::Exact, Fit::Extra, Fit::Relaxed]
+                let fits = [Fit::Exact, Fit::Extra]
                     .into_iter()
-                    .any(|fit| t.fits(line, fit, &mut ranges));
+                    .any(|fit| t.fits(line, fit, &mut ranges))
+                    || wrapper::text(line).is_none() && t.fits(line, Fit::Relaxed, &mut ranges);
                 if fits {
                     t.read(line, &ranges, n, visit);
                 }
@@ -224,6 +248,7 @@ impl<'c> LineReader<'c> {
                 .map(|doc| map.read(&doc, n, visit))
                 .is_some(),
             Reader::Logfmt(l) => l.read(line, n, visit),
+            Reader::Rows(fields) => fields.fits(line.bytes()) && fields.read(line, n, visit),
             Reader::Builtin => false,
         };
         read.then_some(n)

@@ -22,6 +22,8 @@ pub struct Sniffed {
     pub format: Option<LineFormat>,
     /// Whether `#Fields` lines are headers here.
     pub headers: bool,
+    /// Whether the format that the user gave fits one of its lines.
+    pub own: bool,
     /// Whether lines have to be read in order because some are pieces of longer ones.
     pub in_order: bool,
 }
@@ -71,7 +73,10 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
             let weight = if alike { STRIDE } else { 1 };
             *counts.entry((found.format, found.wrapper)).or_default() += weight;
         }
+        // The day of such rows stands in a header of its own.
+        in_order |= reader.fields.as_ref().is_some_and(|f| f.lacks_day());
     }
+    let own = counts.keys().any(|(f, _)| Some(*f) == catalogue.user);
     let best = counts
         .into_iter()
         .map(|(found, count)| match catalogue.get(found.0).spec.kind {
@@ -84,6 +89,7 @@ pub fn sniff(catalogue: &Catalogue, head: &[u8]) -> Sniffed {
     Sniffed {
         format,
         headers,
+        own,
         in_order,
     }
 }

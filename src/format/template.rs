@@ -55,9 +55,11 @@ impl Template {
                 (Ok(text), Some(Token::Literal(last))) => last.extend(text),
                 (Ok(text), _) => tokens.push(Token::Literal(text)),
                 (Err(column), Some(Token::Column(last))) => {
-                    return Err(format!(
-                        "nothing stands between the columns {last:?} and {column:?}: they cannot be told apart"
-                    ));
+                    *last = last.joined(&column).ok_or_else(|| {
+                        format!(
+                            "nothing stands between the columns {last:?} and {column:?}: they cannot be told apart"
+                        )
+                    })?;
                 }
                 (Err(column), _) => tokens.push(Token::Column(column)),
             }
@@ -132,11 +134,18 @@ impl Template {
         let relaxed = fit == Fit::Relaxed;
         let mark = out.len();
         let Some(Token::Literal(next)) = self.tokens.get(token + 1) else {
-            if !column.admits(&line[at..], relaxed) {
-                return false;
+            let rest = &line[at..];
+            let mut end = rest.len();
+            if !column.admits(rest, relaxed) {
+                // What holds no blank ends at one, and further columns follow.
+                let blank = memchr::memchr(b' ', rest).filter(|_| fit != Fit::Exact && column.is_word());
+                let Some(blank) = blank.filter(|&n| column.admits(&rest[..n], relaxed)) else {
+                    return false;
+                };
+                end = blank;
             }
-            out.push(at..line.len());
-            out.push(line.len()..line.len());
+            out.push(at..at + end);
+            out.push(at + end..line.len());
             return true;
         };
         let last = self.tokens.len() == token + 2;
@@ -149,11 +158,7 @@ impl Template {
             }
             if !column.admits(&line[at..found], relaxed) {
                 // What holds no blank cannot reach beyond one.
-                if matches!(
-                    column,
-                    Column::Word | Column::Number | Column::Status | Column::Port
-                ) && next[0] == b' '
-                {
+                if column.is_word() && next[0] == b' ' {
                     return false;
                 }
                 if *budget == 0 {

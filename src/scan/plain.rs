@@ -214,14 +214,17 @@ pub(super) fn header_index(
     let mut out: Vec<Header> = Vec::new();
     let from = range.start;
     let mut runs = Runs::new(Vec::new(), from.saturating_sub(1), range.end, from > 0);
-    let finder = memchr::memmem::Finder::new(b"Fields:");
+    let finders = [&b"Fields:"[..], b"#Date:"].map(memchr::memmem::Finder::new);
+    let mut day = None;
     runs.drive(
         |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
         |run| {
             let Run::Lines { offset, bytes } = run else {
                 return true;
             };
-            for at in finder.find_iter(bytes) {
+            let mut found: Vec<usize> = finders.iter().flat_map(|f| f.find_iter(bytes)).collect();
+            found.sort_unstable();
+            for at in found {
                 let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
                 let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
                 let line = &bytes[start..end];
@@ -231,7 +234,15 @@ pub(super) fn header_index(
                 };
                 // As in reading: a hole may stand before it.
                 let hole = line.iter().take_while(|b| **b == 0).count();
-                if let Some(fields) = w3c::Fields::parse(line[hole..].trim_ascii_end())
+                let line = line[hole..].trim_ascii_end();
+                let next = match w3c::day(line) {
+                    Some(d) => {
+                        day = Some(d);
+                        out.last().map(|(_, f)| w3c::Fields::clone(f).on(day))
+                    }
+                    None => w3c::Fields::parse(line).map(|f| f.on(day)),
+                };
+                if let Some(fields) = next
                     && out.last().is_none_or(|(_, f)| **f != fields)
                 {
                     out.push((offset + start as u64, Arc::new(fields)));
@@ -241,4 +252,24 @@ pub(super) fn header_index(
         },
     )?;
     Ok(out)
+}
+
+/// What the last `#Date` line says that begins in a range of a file.
+pub(super) fn last_day(file: &File, range: Range<u64>, stop: &Stop) -> io::Result<Option<w3c::Day>> {
+    let from = range.start;
+    let mut runs = Runs::new(Vec::new(), from.saturating_sub(1), range.end, from > 0);
+    let finder = memchr::memmem::Finder::new(b"#Date:");
+    let mut day = None;
+    runs.drive(
+        |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
+        |run| {
+            if let Run::Lines { bytes, .. } = run {
+                let begins = |at: &usize| *at == 0 || bytes[*at - 1] == b'\n';
+                let days = finder.find_iter(bytes).filter(begins);
+                day = days.filter_map(|at| w3c::day(&bytes[at..])).last().or(day);
+            }
+            true
+        },
+    )?;
+    Ok(day)
 }

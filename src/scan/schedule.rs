@@ -139,6 +139,12 @@ pub(super) fn run<'c, 's>(
     for member in &results.members {
         bases.insert(member.place.source, (member.line_bases(), member.begins()));
         results.sources.push(member.report(&config.formats));
+        if config.formats.user.is_some() && member.sniffed.format.is_some() && !member.sniffed.own {
+            let why = "the format that --log-format gives fits none of its first lines; they were read by the formats that are \
+                       built in";
+            let note = diagnostic(Level::Warning, &member.place.name, why);
+            results.diagnostics.push(note);
+        }
         let (deep, times) = member.oddities();
         results
             .diagnostics

@@ -64,6 +64,7 @@ impl Member {
                     wrapper: None,
                 }),
                 headers: false,
+                own: true,
                 in_order: true,
             },
             totals: Mutex::default(),

@@ -2,7 +2,7 @@
 //! force, reading, and saying what came of it. Which lines are the part's own is `part`'s business.
 
 use super::part::{self, Split};
-use super::plain::header_index;
+use super::plain::{header_index, last_day};
 use super::schedule::{Shared, lock};
 use super::source::Member;
 use super::stream::{Stream, is_utf16};
@@ -200,9 +200,26 @@ fn header(
         stop.check()?;
         let found = header_index(file, from..end, usize::MAX, stop)?;
         if let Some((_, fields)) = found.into_iter().next_back() {
-            return Ok(Some(fields));
+            return dated(file, fields, from, stop).map(Some);
         }
         end = from;
     }
     Ok(None)
+}
+
+/// Columns whose rows have a time alone are of the day that stands in a line before them, perhaps before `end`.
+fn dated(
+    file: &File,
+    fields: Arc<w3c::Fields>,
+    mut end: u64,
+    stop: &crate::input::stop::Stop,
+) -> io::Result<Arc<w3c::Fields>> {
+    while fields.lacks_day() && !fields.is_dated() && end > 0 {
+        let from = end.saturating_sub(BACK);
+        if let Some(day) = last_day(file, from..end, stop)? {
+            return Ok(Arc::new(w3c::Fields::clone(&fields).on(Some(day))));
+        }
+        end = from;
+    }
+    Ok(fields)
 }

@@ -78,11 +78,12 @@ impl<'a> Url<'a> {
         }
     }
 
-    /// A URL whose path and query stand in two columns.
+    /// A URL whose path and query stand in two columns. Without the second the first may have a query of its own.
     pub fn from_columns(path: Text<'a>, query: Option<Text<'a>>) -> Url<'a> {
+        let url = Url::parse(path);
         Url {
-            query,
-            ..Url::parse(path)
+            query: query.or(url.query),
+            ..url
         }
     }
 }
@@ -135,5 +136,15 @@ mod tests {
         assert_eq!(show("host:443"), "- - - host:443 - -");
         assert_eq!(show("https://h"), "https - h  - -");
         assert_eq!(show("?a=1"), "- - -  a=1 -");
+    }
+
+    #[test]
+    fn a_path_may_bring_its_own_query() {
+        let base = Base::Source { offset: 0 };
+        let text = Text::new(b"/a?b=1 c=2", &base);
+        let (path, other) = text.split_once(b' ').unwrap();
+        let query = |q| Url::from_columns(path, q).query.map(|t| t.bytes().to_vec());
+        assert_eq!(query(None), Some(b"b=1".to_vec()));
+        assert_eq!(query(Some(other)), Some(b"c=2".to_vec()));
     }
 }
