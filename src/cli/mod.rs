@@ -10,6 +10,7 @@ mod gate;
 mod merge;
 mod output;
 mod part;
+mod paths;
 mod redact;
 mod rulebook;
 mod scan;
