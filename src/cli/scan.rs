@@ -10,7 +10,7 @@ use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
 use crate::input::budget::{Limits, Size};
 use crate::input::stop::Stop;
-use crate::report::model::{Source, Status};
+use crate::report::model::{Selection as Looked, Source, Status};
 use crate::report::{Report, ndjson};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
@@ -275,6 +275,11 @@ pub fn run(args: Args) -> Ending {
     }
     let since = args.since.as_deref().map(|t| time(t, &clock)).transpose()?;
     let until = args.until.as_deref().map(|t| time(t, &clock)).transpose()?;
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        bail!("--until {until} is not after --since {since}: no record is between them");
+    }
     let catalogue = settings.catalogue(args.log_format.as_deref())?;
     let parties = Parties::new(&either(&args.same_party, &file.same_party))
         .map_err(|d| anyhow::anyhow!("--same-party {d:?} is no domain; write one as example.org"))?;
@@ -299,7 +304,15 @@ pub fn run(args: Args) -> Ending {
     let rules = chosen.load()?;
     let min_confidence = args.min_confidence.or(file.min_confidence);
     let fail_on = file.fail_on.unwrap_or(Threshold::At(Severity::Medium));
-    let gate = args.report.gate.policy(fail_on, &rules, &settings)?;
+    let mut gate = args.report.gate.policy(fail_on, &rules, &settings)?;
+    gate.selection = Looked {
+        only: chosen.only,
+        skip: chosen.skip,
+        with: chosen.with,
+        since,
+        until,
+        min_confidence: min_confidence.filter(|c| *c > Confidence::Tentative),
+    };
     let config = Config {
         clock,
         key,
@@ -317,10 +330,7 @@ pub fn run(args: Args) -> Ending {
             .min_severity
             .or(file.min_severity)
             .unwrap_or(Severity::Info),
-        min_confidence: args
-            .min_confidence
-            .or(file.min_confidence)
-            .unwrap_or(Confidence::Tentative),
+        min_confidence: min_confidence.unwrap_or(Confidence::Tentative),
         since,
         until,
         reveal: (args.reveal > 0).then(Permit::asked_for),
