@@ -125,6 +125,7 @@ fn style(color: When, terminal: bool) -> table::Style {
         width: terminal_size::terminal_size()
             .filter(|_| terminal)
             .map_or(100, |(w, _)| w.0.clamp(40, 200)),
+        fold: terminal,
     }
 }
 
