@@ -188,6 +188,17 @@ pub struct Counts {
     pub improved: u64,
 }
 
+/// The gate's outcome.
+#[derive(Debug, Serialize)]
+pub struct Gate {
+    /// The threshold of new and worsened findings; `never` where there is none.
+    pub fail_on: String,
+    /// Whether every new leak fails.
+    pub fail_on_new: bool,
+    /// Findings that fail.
+    pub failing: u64,
+}
+
 /// What two reports come to.
 #[derive(Debug, Serialize)]
 pub struct Diff {
@@ -198,7 +209,7 @@ pub struct Diff {
     /// The new report.
     pub new_report: About,
     /// What the exit code follows.
-    pub gate: crate::report::model::Gate,
+    pub gate: Gate,
     /// Counts.
     pub summary: Counts,
     /// In the new report alone.
@@ -273,10 +284,10 @@ pub fn compare(old: Side, new: Side, failing: Failing) -> Diff {
         schema_version: SCHEMA_VERSION,
         old_report: old.about(),
         new_report: new.about(),
-        gate: crate::report::model::Gate {
+        gate: Gate {
             fail_on: failing.fail_on.to_string(),
+            fail_on_new: failing.on_new,
             failing: failed as u64,
-            accepted: None,
         },
         summary: Counts {
             new: fresh.len() as u64,

@@ -300,3 +300,97 @@ fn a_broken_baseline_is_an_error_that_says_what_to_do() {
         );
     }
 }
+
+#[test]
+fn a_narrowed_scan_neither_drops_entries_nor_calls_them_unused() {
+    let d = accepted();
+    d.file("key", "0123456789abcdef0123456789abcdef");
+    let narrowed = [
+        &["--only", "arcgis"][..],
+        &["--skip", "passwords"],
+        &["--since", "2026-06-01"],
+        &["--until", "2025-06-01"],
+        &["--min-confidence", "certain"],
+        &["--exclude", "*.log"],
+        &["--include", "*.txt"],
+    ];
+    for args in narrowed {
+        let write = ["--write-baseline", "next.json"];
+        let out = d.expect(0, &[&GATE[..], &write, args, &["a"]].concat());
+        assert!(!said(&out).contains("unused"), "{args:?}: {}", said(&out));
+        assert_eq!(
+            d.json("next.json")["entries"],
+            d.json("base.json")["entries"],
+            "{args:?}"
+        );
+    }
+    // What a scan of all rules would have found is gone.
+    d.file("a/access.log", line("/a"));
+    let write = ["--write-baseline", "next.json", "--only", "passwords"];
+    let out = d.expect(0, &[&GATE[..], &write, &["a"]].concat());
+    let left = d.json("next.json")["entries"].as_array().unwrap().clone();
+    assert_eq!((left.len(), &left[0]["rule"]), (1, &"arcgis-token".into()));
+    assert_eq!(said(&out).matches("is unused").count(), 1, "{}", said(&out));
+    // A joined report knows what its parts were asked for.
+    let keyed = ["--fingerprint-key-file", "key", "--since", "2026-06-01"];
+    d.run(&[&GATE[..], &keyed, &["-f", "json=a.json", "a"]].concat());
+    let merge = [
+        "merge",
+        "--baseline",
+        "base.json",
+        "--write-baseline",
+        "next.json",
+        "a.json",
+    ];
+    let out = d.expect(0, &merge);
+    assert!(!said(&out).contains("unused"), "{}", said(&out));
+    assert_eq!(d.json("next.json")["entries"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_first_baseline_is_written_where_the_settings_look_for_it() {
+    let d = Dir::new();
+    d.file("access.log", leak(1));
+    d.file("plainsight.toml", "baseline = \"base.json\"\n");
+    let out = d.expect(2, &["scan", "access.log"]);
+    assert_eq!(said(&out).matches("os error").count(), 1, "{}", said(&out));
+    // Another file does not make up for it.
+    d.expect(2, &["scan", "--write-baseline", "other.json", "access.log"]);
+    for _ in 0..2 {
+        d.expect(0, &["scan", "--write-baseline", "./base.json", "access.log"]);
+        assert_eq!(d.json("base.json")["entries"].as_array().unwrap().len(), 1);
+    }
+    d.expect(0, &["scan", "access.log"]);
+    let out = d.expect(
+        2,
+        &[
+            "scan",
+            "--write-baseline",
+            "base.json",
+            "--baseline-reason",
+            " ",
+            "access.log",
+        ],
+    );
+    assert!(
+        said(&out).contains("--baseline-reason is empty"),
+        "{}",
+        said(&out)
+    );
+}
+
+#[test]
+fn an_entry_is_named_by_its_own_id() {
+    let d = accepted();
+    let ids: Vec<String> = d.json("base.json")["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["id"].as_str().unwrap().to_string())
+        .collect();
+    d.file("clean.log", line("/a"));
+    let text = said(&d.expect(0, &[&GATE[..], &["clean.log"]].concat()));
+    for id in ids {
+        assert!(text.contains(&format!("the entry {id} (")), "{text}");
+    }
+}

@@ -171,3 +171,14 @@ fn mistakes_end_the_run_before_it_begins() {
     assert!(said(&d.expect(2, &["scan"])).contains("nothing to scan"));
     assert!(said(&d.expect(2, &["scan", "--config", "none.toml", "clean.log"])).contains("none.toml"));
 }
+
+#[test]
+fn a_cause_is_told_once() {
+    let d = Dir::new();
+    d.file("clean.log", line("/a"));
+    d.file("plainsight.toml", "rules = \"nope\"\n");
+    for args in [&["scan", "clean.log"][..], &["rules", "check", "nowhere"]] {
+        let out = d.expect(2, args);
+        assert_eq!(said(&out).matches("os error").count(), 1, "{}", said(&out));
+    }
+}

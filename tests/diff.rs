@@ -170,3 +170,79 @@ fn a_bad_file_is_named_with_what_to_do() {
         );
     }
 }
+
+#[test]
+fn what_it_says_agrees_with_its_exit_code_and_its_lists() {
+    let d = reports();
+    let scan = ["scan", "--now", NOW, "-f"];
+    d.run(&[&scan[..], &["json=part.json", "access.log", "none.log"]].concat());
+    let last = |code, args: &[&str]| {
+        let out = d.expect(code, &[&["diff"], args].concat());
+        let text = String::from_utf8(out.stdout).unwrap();
+        text.lines().last().unwrap().to_string()
+    };
+    let off = "Gate: off (--fail-on never)";
+    assert_eq!(last(0, &["old.json", "new.json"]), format!("{off}."));
+    assert_eq!(
+        last(2, &["old.json", "part.json"]),
+        format!("{off}; the scan is INCOMPLETE: not all was read.")
+    );
+    let open = last(2, &["--fail-on", "critical", "old.json", "part.json"]);
+    assert!(
+        open.starts_with("Gate: open") && open.ends_with("not all was read."),
+        "{open}"
+    );
+    assert_eq!(
+        last(0, &["--fail-on-new", "new.json", "new.json"]),
+        "Gate: passed, nothing new."
+    );
+    let out = d.expect(
+        1,
+        &["diff", "--fail-on-new", "-f", "json", "old.json", "new.json"],
+    );
+    let diff: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        diff["gate"].to_string(),
+        r#"{"fail_on":"never","fail_on_new":true,"failing":1}"#
+    );
+    // A notice is in no list for readers, and in none of their counts.
+    let text = d
+        .read("new.json")
+        .replacen("\"severity\":\"high\"", "\"severity\":\"info\"", 1);
+    let mut report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for f in report["findings"].as_array_mut().unwrap() {
+        if f["rule"] == "arcgis-token" {
+            f["severity"] = "info".into();
+        }
+    }
+    d.file("notice.json", report.to_string());
+    let out = said(&d.expect(0, &["diff", "old.json", "notice.json"]));
+    assert!(
+        out.starts_with("0 new, 1 gone, ") && out.contains("Beside them 1 notice"),
+        "{out}"
+    );
+}
+
+#[test]
+fn former_ids_of_a_users_rules_are_known() {
+    let d = Dir::new();
+    d.file("access.log", line("/a?house_pass=Zq81kfUwe_1Zq81kfUwe"));
+    let rule = |id: &str, formerly: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\n{formerly}title = \"The house pass\"\nwhy = \"It opens doors.\"\nseverity = \"medium\"\ncategory = \"password\"\nconfidence = \"firm\"\nnames = [\"house_pass\"]\nadvice = []\nreferences = [\"CWE-598\"]\nsince = \"0.1.0\"\nexamples = [\"/a?house_pass=Zq81kfUwe_1Zq81kfUwe\", \"/b?house_pass=Kw72hdPob_4Kw72hdPob\"]\ncounter_examples = [\"/a?house=Zq81kfUwe\", \"/a?house_pass=\"]\n"
+        )
+    };
+    d.file("old/own.toml", rule("house-pass", ""));
+    d.file(
+        "new/own.toml",
+        rule("house-pass-in-url", "formerly = [\"house-pass\"]\n"),
+    );
+    for side in ["old", "new"] {
+        let out = format!("json={side}.json");
+        d.expect(1, &["scan", "--rules", side, "-f", &out, "access.log"]);
+    }
+    let without = said(&d.expect(0, &["diff", "old.json", "new.json"]));
+    assert!(without.starts_with("1 new, 1 gone"), "{without}");
+    let with = said(&d.expect(0, &["diff", "--rules", "new", "old.json", "new.json"]));
+    assert!(with.starts_with("0 new, 0 gone, 1 still there"), "{with}");
+}

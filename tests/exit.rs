@@ -78,6 +78,41 @@ fn an_output_that_cannot_be_written_is_an_error() {
     assert!(said(&out).contains("no/such/folder"), "{}", said(&out));
 }
 
+#[test]
+fn a_span_of_time_that_holds_nothing_is_a_mistake() {
+    let d = Dir::new();
+    d.file("leak.log", leak(1));
+    for until in ["2026-01-01", "2025-12-31"] {
+        let out = d.expect(
+            2,
+            &["scan", "--since", "2026-01-01", "--until", until, "leak.log"],
+        );
+        assert!(said(&out).contains("is not after --since"), "{}", said(&out));
+    }
+}
+
+#[test]
+fn an_open_gate_says_that_not_all_was_read() {
+    let d = Dir::new();
+    d.file("clean.log", line("/a"));
+    for format in ["table", "markdown", "html"] {
+        let out = d.expect(
+            2,
+            &[
+                "scan",
+                "--fail-on",
+                "never",
+                "-f",
+                format,
+                "clean.log",
+                "none.log",
+            ],
+        );
+        let text = String::from_utf8(out.stdout).unwrap();
+        assert!(text.contains("the scan is INCOMPLETE"), "{text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_written_into_and_not_replaced() {
@@ -119,6 +154,48 @@ fn a_reader_that_goes_away_ends_it_quietly_with_the_code_of_what_was_found() {
             (Some(1), ""),
             "{format}"
         );
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_from_a_long_report_is_no_error_either() {
+    let d = Dir::new();
+    let lines: String = (0..200)
+        .map(|n| {
+            line(&format!(
+                "https://h{n}.example.net/login?user=jo&password=Zq81kfUwe_{n}"
+            ))
+        })
+        .collect();
+    d.file("leak.log", lines);
+    d.expect(1, &["scan", "-f", "json=report.json", "leak.log"]);
+    let merge = ["merge", "--fail-on", "medium", "report.json"];
+    for format in [
+        "html",
+        "csv",
+        "markdown",
+        "junit",
+        "sarif",
+        "codequality",
+        "github",
+    ] {
+        for args in [&["scan", "leak.log"][..], &merge] {
+            let mut child = command(d.path())
+                .args(args)
+                .args(["-f", format])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            drop(child.stdout.take());
+            let mut err = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+            assert_eq!(
+                (child.wait().unwrap().code(), err.as_str()),
+                (Some(1), ""),
+                "{format}: {args:?}"
+            );
+        }
     }
 }
 

@@ -167,3 +167,52 @@ fn credentials_are_shown_where_somebody_insists_and_nowhere_else() {
     ]);
     assert!(!d.read("base.json").contains("Zq81"));
 }
+
+#[test]
+fn a_rule_is_explained_with_every_step_that_a_table_names() {
+    let d = Dir::new();
+    d.file(
+        "access.log",
+        line(&format!("/arcgis/rest/services/A/MapServer?token={TOKEN}")),
+    );
+    let report = d.scan(&["access.log"]);
+    let told = said(&d.expect(0, &["explain", "arcgis-token"]));
+    let steps = report["findings"][0]["advice"].as_array().unwrap();
+    for kind in ["purge", "mask"] {
+        assert!(steps.iter().any(|s| s["kind"] == kind), "{steps:?}");
+    }
+    for step in steps {
+        let title = step["title"].as_str().unwrap().split(" token").next().unwrap();
+        let kind = step["kind"].as_str().unwrap();
+        assert!(told.contains(&format!("  - {kind}: ")), "{kind}: {told}");
+        if kind != "source" {
+            assert!(told.contains(title), "{title}: {told}");
+        }
+    }
+    assert!(told.contains("mask: Log the path without the query in nginx") && told.contains("log_format"));
+}
+
+#[test]
+fn there_is_a_page_for_every_command() {
+    let d = Dir::new();
+    let all = said(&d.expect(0, &["man"]));
+    let titles: Vec<&str> = all.lines().filter(|l| l.starts_with(".TH ")).collect();
+    for page in [
+        "plainsight",
+        "plainsight-scan",
+        "plainsight-rules-check",
+        "plainsight-man",
+    ] {
+        assert!(
+            titles.iter().any(|t| t.starts_with(&format!(".TH {page} "))),
+            "{page}: {titles:?}"
+        );
+    }
+    let one = said(&d.expect(0, &["man", "scan"]));
+    assert!(
+        one.contains("write\\-baseline") && one.matches(".TH ").count() == 1,
+        "{one}"
+    );
+    assert!(said(&d.expect(0, &["man", "rules", "list"])).contains("plainsight\\-rules\\-list"));
+    assert!(said(&d.expect(2, &["man", "scna"])).contains("did you mean scan?"));
+}

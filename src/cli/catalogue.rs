@@ -3,9 +3,10 @@
 
 use super::scan::RuleArgs;
 use super::{Ending, output};
-use crate::advice::Book;
+use crate::advice::{Book, Case, Given};
 use crate::format::{Catalogue, Kind};
-use crate::rule::{self, check};
+use crate::record::{Field, Surface};
+use crate::rule::{self, RuleSpec, check};
 use crate::text::nearest;
 use anyhow::bail;
 use std::fmt::Write as _;
@@ -59,20 +60,9 @@ pub fn explain(id: &str, args: &RuleArgs) -> Ending {
     if !beside.is_empty() {
         let _ = writeln!(out, "  with beside it: {}", beside.join(", "));
     }
+    let (general, by_server) = remedies(r, &book)?;
     let _ = writeln!(out, "\nHow to fix it");
-    for id in &r.advice {
-        if let Some((title, text)) = book.plain(id) {
-            let text = text
-                .replace("{host}", "HOST")
-                .replace("{route}", "PATH")
-                .replace("{name}", "NAME");
-            let title = title
-                .replace("{host}", "HOST")
-                .replace("{name}", "NAME")
-                .replace("{server}", "the server");
-            let _ = writeln!(out, "  - {title}\n    {text}");
-        }
-    }
+    general.iter().for_each(|step| tell(step, &mut out));
     let _ = writeln!(out, "\nExamples that it finds");
     r.examples.iter().for_each(|e| {
         let _ = writeln!(out, "  {e}");
@@ -82,8 +72,58 @@ pub fn explain(id: &str, args: &RuleArgs) -> Ending {
         let _ = writeln!(out, "  {e}");
     });
     let _ = writeln!(out, "\nReferences: {}", r.references.join("; "));
+    if !by_server.is_empty() {
+        let _ = writeln!(out, "\nHow to keep it out of the logs, server by server");
+        by_server.iter().for_each(|step| tell(step, &mut out));
+    }
     output::stdout(|w| w.write_all(out.as_bytes()))?;
     Ok(0)
+}
+
+/// All steps that a report may tell somebody to take for a rule's findings: those for every server, and those for one.
+fn remedies(rule: &RuleSpec, book: &Book) -> anyhow::Result<(Vec<Given>, Vec<Given>)> {
+    let formats = Catalogue::builtin()?;
+    let mut servers: Vec<String> = Vec::new();
+    for server in formats.all().iter().flat_map(|f| &f.spec.servers) {
+        if !servers.contains(server) {
+            servers.push(server.clone());
+        }
+    }
+    let of = |servers: &[String]| {
+        let mut all: Vec<Given> = Vec::new();
+        for surface in Surface::ALL.iter().copied() {
+            for field in [Field::Url, Field::Referer] {
+                let case = Case {
+                    rule,
+                    surface,
+                    field,
+                    name: "",
+                    host: None,
+                    route: None,
+                    servers,
+                };
+                for step in book.advise(&case) {
+                    if all.iter().all(|a| a.id != step.id) {
+                        all.push(step);
+                    }
+                }
+            }
+        }
+        all.sort_by_key(|step| step.kind);
+        all
+    };
+    let general = of(&[]);
+    let mut by_server = of(&servers);
+    by_server.retain(|step| general.iter().all(|g| g.id != step.id));
+    Ok((general, by_server))
+}
+
+fn tell(step: &Given, out: &mut String) {
+    let _ = writeln!(out, "  - {}: {}\n    {}", step.kind, step.title, step.text);
+    let snippet = step.snippet.as_deref().unwrap_or_default();
+    for line in snippet.trim_matches('\n').lines() {
+        let _ = writeln!(out, "      {line}");
+    }
 }
 
 /// How rules are listed.

@@ -1,6 +1,8 @@
 //! `plainsight.toml`: finding it, reading it, and what it says where the command line says nothing.
 //! `rules/config.schema.json` describes it; a test holds the two together.
 
+use super::paths::Named;
+use super::scan::RuleArgs;
 use crate::format::Catalogue;
 use crate::gate::Threshold;
 use crate::gate::allow::{Allow, AllowSpec};
@@ -87,6 +89,8 @@ pub struct Values {
 pub struct Settings {
     /// The file, as it may be shown; `None` where there is none.
     pub file: Option<String>,
+    /// Where it is.
+    pub at: Option<PathBuf>,
     /// What relative paths are relative to.
     base: PathBuf,
     /// What it says.
@@ -137,6 +141,7 @@ impl Settings {
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(Settings {
             file: Some(shown),
+            at: Some(path.to_path_buf()),
             base,
             values,
         })
@@ -145,6 +150,13 @@ impl Settings {
     /// A path of the file's.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// The files that tell a run what to do, with the options that name them.
+    pub fn reads(&self, rules: &RuleArgs) -> Vec<Named> {
+        let own = rules.folder().map(|p| Named::new("--rules", p));
+        let set = self.at.as_ref().map(|p| Named::new("the settings in", p));
+        own.into_iter().chain(set).collect()
     }
 
     /// The paths to scan: those of the command line, else the file's.

@@ -1,6 +1,7 @@
 //! `plainsight diff`.
 
-use super::{Ending, output};
+use super::paths::Named;
+use super::{Ending, output, paths};
 use crate::diff::{Failing, Side, compare};
 use crate::gate::Threshold;
 use crate::report::{diff, safe};
@@ -29,6 +30,9 @@ pub struct Args {
     /// Exit 1 for every new leak, whatever its severity.
     #[arg(long)]
     fail_on_new: bool,
+    /// A folder of rules that add to or replace the built-in ones: what they were called formerly is known by it.
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// Exit 0 even if the new report is of a scan that did not read everything.
     #[arg(long)]
     allow_partial: bool,
@@ -40,6 +44,16 @@ enum Kind {
     Table,
     Json,
     Markdown,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Table => "table",
+            Kind::Json => "json",
+            Kind::Markdown => "markdown",
+        }
+    }
 }
 
 /// An output and where it goes.
@@ -78,7 +92,14 @@ pub fn run(args: Args) -> Ending {
     if args.formats.iter().filter(|f| f.file.is_none()).count() > 1 {
         bail!("only one --format can go to the standard output; give the others a file: -f json=FILE");
     }
-    let rules = RuleSet::new(crate::rule::builtin()?)?;
+    let file = |f: &Format| Some(Named::new(&format!("-f {}", f.kind.as_str()), f.file.as_ref()?));
+    let writes: Vec<Named> = args.formats.iter().filter_map(file).collect();
+    paths::check(&writes, &[], &[args.old.clone(), args.new.clone()])?;
+    let mut specs = crate::rule::builtin()?;
+    if let Some(dir) = &args.rules {
+        specs.extend(crate::rule::load_dir(dir)?.rules);
+    }
+    let rules = RuleSet::new(specs)?;
     let read = |path: &Path| {
         let shown = safe::path(path);
         let file = std::fs::File::open(path).with_context(|| {

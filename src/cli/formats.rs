@@ -1,6 +1,7 @@
 //! `-f FORMAT[=FILE]`: what can be written, and writing it.
 
 use super::output;
+use super::paths::Named;
 use super::scan::{ReportArgs, When};
 use crate::report::{
     Report, codequality, csv, github, html, json, junit, markdown, openmetrics, sarif, table,
@@ -41,6 +42,12 @@ crate::record::words! {
     }
 }
 
+/// The files that a command writes, with the options that name them.
+pub fn files(formats: &[Format]) -> Vec<Named> {
+    let one = |f: &Format| Some(Named::new(&format!("-f {}", f.kind), f.file.as_ref()?));
+    formats.iter().filter_map(one).collect()
+}
+
 /// An output and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -74,11 +81,6 @@ impl FromStr for Format {
 pub fn outputs(formats: &[Format]) -> anyhow::Result<Vec<Format>> {
     if formats.iter().filter(|f| f.file.is_none()).count() > 1 {
         bail!("only one --format can go to the standard output; give the others a file: -f json=FILE");
-    }
-    let mut files: Vec<&PathBuf> = formats.iter().filter_map(|f| f.file.as_ref()).collect();
-    files.sort();
-    if files.windows(2).any(|w| w[0] == w[1]) {
-        bail!("two outputs go to the same file");
     }
     if formats.is_empty() {
         return Ok(vec![Format {
@@ -123,6 +125,7 @@ fn style(color: When, terminal: bool) -> table::Style {
         width: terminal_size::terminal_size()
             .filter(|_| terminal)
             .map_or(100, |(w, _)| w.0.clamp(40, 200)),
+        fold: terminal,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::config::Settings;
 use super::output;
+use super::paths::{Named, same};
 use crate::gate::baseline::{self, Acceptance, Baseline};
 use crate::gate::{Policy, Threshold};
 use crate::report::Report;
 use crate::rule::RuleSet;
 use anyhow::bail;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// What fails, and what has been accepted.
@@ -43,11 +45,18 @@ impl GateArgs {
         let mut policy = Policy::from(self.fail_on.unwrap_or(default));
         policy.allow = settings.allow(rules)?;
         policy.allowed_in = settings.file.clone().unwrap_or_default();
-        let path = self.baseline.clone();
-        if let Some(path) = path.or_else(|| settings.values.baseline.as_ref().map(|p| settings.path(p))) {
-            policy.baseline = Some(Baseline::read(&path, rules)?);
+        if let Some((_, path)) = self.baseline(settings) {
+            // The first baseline of a project is written where its settings look for it: until then it is empty.
+            let first = matches!(path.symlink_metadata(), Err(e) if e.kind() == ErrorKind::NotFound)
+                && self.write_baseline.as_ref().is_some_and(|new| same(new, &path));
+            if !first {
+                policy.baseline = Some(Baseline::read(&path, rules)?);
+            }
         }
         if self.write_baseline.is_some() {
+            if self.baseline_reason.trim().is_empty() {
+                bail!("--baseline-reason is empty: say why it is accepted");
+            }
             if let Some(day) = &self.baseline_expires
                 && baseline::end_of(day).is_none()
             {
@@ -61,6 +70,31 @@ impl GateArgs {
             });
         }
         Ok(policy)
+    }
+
+    /// The baseline that is read, with the option or setting that names it.
+    fn baseline(&self, settings: &Settings) -> Option<(&'static str, PathBuf)> {
+        let set = || {
+            let path = settings.values.baseline.as_ref()?;
+            Some(("the setting baseline", settings.path(path)))
+        };
+        self.baseline
+            .clone()
+            .map(|path| ("--baseline", path))
+            .or_else(set)
+    }
+
+    /// The file that is written, with its option.
+    pub fn writes(&self) -> Option<Named> {
+        let path = self.write_baseline.as_ref()?;
+        Some(Named::new("--write-baseline", path))
+    }
+
+    /// The file that is read, with its option, unless it is the one to be written anew.
+    pub fn reads(&self, settings: &Settings) -> Option<Named> {
+        let (option, path) = self.baseline(settings)?;
+        let anew = self.write_baseline.as_ref().is_some_and(|new| same(new, &path));
+        (!anew).then(|| Named::new(option, &path))
     }
 
     /// Writes the new baseline, where one is asked for.

@@ -1,8 +1,9 @@
 //! `plainsight merge`: finding the reports, and joining them by several threads.
 
 use super::config::ConfigArgs;
+use super::paths::Named;
 use super::scan::{ReportArgs, RuleArgs};
-use super::{Ending, formats, output, scan};
+use super::{Ending, formats, output, paths, scan};
 use crate::gate::{Outcome, Threshold};
 use crate::input::magic::{self, Magic};
 use crate::input::open::{Peek, decompress};
@@ -66,6 +67,18 @@ pub fn run(args: Args) -> Ending {
         .map(|t| scan::time(t, &Clock::system()))
         .transpose()?;
     let settings = args.config.load()?;
+    let outputs: Vec<&Path> = formats
+        .iter()
+        .filter_map(|f| f.file.as_deref())
+        .chain(args.report.gate.write_baseline.as_deref())
+        .collect();
+    let inputs = files(&args, &outputs)?;
+    let mut writes = formats::files(&formats);
+    writes.extend(args.report.gate.writes());
+    let mut reads = settings.reads(&args.rules);
+    reads.extend(args.report.gate.reads(&settings));
+    reads.extend(args.files_from.as_deref().map(|p| Named::new("--files-from", p)));
+    paths::check(&writes, &reads, &inputs)?;
     let config = Config {
         rules: args.rules.or(&settings).load()?,
         formats: settings.catalogue(args.log_format.as_deref())?,
@@ -79,7 +92,7 @@ pub fn run(args: Args) -> Ending {
     let jobs = args.jobs.map_or(config.jobs, usize::from);
     let least = args.report.min_severity.unwrap_or(Severity::Info);
     let options = Options::new(config, now, gate, least);
-    let report = join(&files(&args)?, jobs, &options)?.finish()?;
+    let report = join(&inputs, jobs, &options)?.finish()?;
     formats::write(&report, &formats, &args.report)?;
     args.report.gate.save(&report)?;
     if !report.summary.complete {
@@ -88,8 +101,8 @@ pub fn run(args: Args) -> Ending {
     Ok(Outcome::of(&report, args.allow_partial).code())
 }
 
-/// The reports to join, in order; what folders hold in order of names.
-fn files(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
+/// The reports to join, in order; what folders hold in order of names, but for what this run writes.
+fn files(args: &Args, outputs: &[&Path]) -> anyhow::Result<Vec<PathBuf>> {
     let mut named = args.reports.clone();
     if let Some(list) = &args.files_from {
         let shown = safe::path(list);
@@ -121,7 +134,8 @@ fn files(args: &Args) -> anyhow::Result<Vec<PathBuf>> {
             let report = [".json", ".json.gz", ".json.zst"]
                 .iter()
                 .any(|e| name.ends_with(e));
-            if report && !name.starts_with('.') {
+            let own = || outputs.iter().any(|o| paths::same(o, &path));
+            if report && !name.starts_with('.') && !own() {
                 out.push(path);
             }
         }

@@ -10,11 +10,14 @@ mod gate;
 mod merge;
 mod output;
 mod part;
+mod paths;
 mod redact;
 mod rulebook;
 mod scan;
 
 use crate::report::json;
+use crate::text::nearest;
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -75,8 +78,12 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the man page.
-    Man,
+    /// Print the man pages: the program's with those of all commands, or that of one.
+    Man {
+        /// The command, such as `scan` or `rules check`.
+        #[arg(value_name = "COMMAND")]
+        of: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,19 +142,51 @@ fn run() -> ExitCode {
                 .map(|()| 0)
                 .map_err(Into::into)
         }
-        Command::Man => {
-            let page = clap_mangen::Man::new(Cli::command());
-            output::stdout(|w| page.render(w)).map(|()| 0).map_err(Into::into)
-        }
+        Command::Man { of } => man(&of),
     };
     match ending {
         Ok(code) => ExitCode::from(code),
         Err(e) if is_closed_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            output::say(&format!("error: {e:#}"));
+            output::say(&format!("error: {}", told(&e)));
             ExitCode::from(2)
         }
     }
+}
+
+/// The man pages of a command and of those under it.
+fn man(of: &[String]) -> Ending {
+    let mut all = Cli::command();
+    all.build();
+    let mut command = &all;
+    for name in of {
+        command = command.find_subcommand(name).with_context(|| {
+            let names = command.get_subcommands().map(clap::Command::get_name);
+            format!("{name:?} is no command{}", nearest::hint(name, names))
+        })?;
+    }
+    let mut out = Vec::new();
+    pages(command, &mut out)?;
+    output::stdout(|w| w.write_all(&out))?;
+    Ok(0)
+}
+
+fn pages(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    let others = command.get_subcommands().filter(|c| c.get_name() != "help");
+    others.into_iter().try_for_each(|c| pages(c, out))
+}
+
+/// An error with its causes, each of which is told once: some messages hold their cause already.
+fn told(e: &anyhow::Error) -> String {
+    let mut out = e.to_string();
+    for cause in e.chain().skip(1).map(ToString::to_string) {
+        if !out.contains(&cause) {
+            out.push_str(": ");
+            out.push_str(&cause);
+        }
+    }
+    out
 }
 
 /// Whether the reader of our output went away, which is its right.

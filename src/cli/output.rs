@@ -5,13 +5,49 @@ use crate::report::safe;
 use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Tells in `gone` whether its reader has gone away: what writes through it may wrap the error, or say its own.
+struct Watched<'g, W> {
+    out: W,
+    gone: &'g AtomicBool,
+}
+
+impl<W> Watched<'_, W> {
+    fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &result
+            && e.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl<W: Write> Write for Watched<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.out.write(bytes);
+        self.watch(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.out.flush();
+        self.watch(result)
+    }
+}
 
 /// Writes to the standard output, buffered. A reader that has gone away has seen what it wanted: that is no error,
 /// and changes no exit code.
 pub fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+    let gone = AtomicBool::new(false);
+    let out = io::stdout().lock();
+    let mut out = BufWriter::new(Watched { out, gone: &gone });
+    quietly(write(&mut out).and_then(|()| out.flush()), &gone)
+}
+
+fn quietly(result: io::Result<()>, gone: &AtomicBool) -> io::Result<()> {
+    match result {
+        Err(_) if gone.load(Ordering::Relaxed) => Ok(()),
         other => other,
     }
 }
@@ -28,11 +64,13 @@ pub fn file(
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     if std::fs::metadata(path).is_ok_and(|m| crate::platform::special(&m).is_some()) {
-        let result = std::fs::OpenOptions::new()
-            .write(true)
-            .open(path)
-            .and_then(|f| write(&mut BufWriter::new(f)));
-        return result.with_context(|| format!("cannot write {shown}"));
+        let gone = AtomicBool::new(false);
+        let open = std::fs::OpenOptions::new().write(true).open(path);
+        let result = open.and_then(|out| {
+            let mut out = BufWriter::new(Watched { out, gone: &gone });
+            write(&mut out).and_then(|()| out.flush())
+        });
+        return quietly(result, &gone).with_context(|| format!("cannot write {shown}"));
     }
     let aside = tempfile::Builder::new()
         .prefix(crate::input::ASIDE)

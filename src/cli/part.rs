@@ -1,5 +1,6 @@
 //! Scanning a part of a source: `--split`, and what a stream that is a part says of itself.
 
+use super::paths::Named;
 use crate::scan::Split;
 use anyhow::{Context, bail};
 use std::io::Read;
@@ -54,6 +55,12 @@ impl FromStr for Bytes {
 }
 
 impl PartArgs {
+    /// The file that is read beside the input, with its option.
+    pub fn reads(&self) -> Option<Named> {
+        let head = self.head.as_ref()?;
+        Some(Named::new("--head", head))
+    }
+
     /// The part to scan, if it is not the whole.
     pub fn split(&self, paths: &[PathBuf]) -> anyhow::Result<Option<Split>> {
         let stdin = matches!(paths, [one] if one.as_os_str() == "-");

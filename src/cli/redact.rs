@@ -1,7 +1,8 @@
 //! `plainsight redact`.
 
+use super::paths::Named;
 use super::scan::{RuleArgs, UnpackArgs, key, word};
-use super::{Ending, output};
+use super::{Ending, output, paths};
 use crate::format::Catalogue;
 use crate::input::Selection;
 use crate::redact::targets::Plan;
@@ -101,19 +102,22 @@ pub fn run(args: Args) -> Ending {
         allow_partial: args.allow_partial,
     };
     let summary = args.summary.as_deref();
-    if args
-        .paths
-        .iter()
-        .any(|p| summary.is_some_and(|s| crate::platform::same_file(p, s)))
-    {
-        bail!("--summary names an input; name another file");
-    }
     let stream = args.paths.iter().all(|p| p.as_os_str() == "-");
     let out = match args.out {
         Some(out) => out,
         None if stream => PathBuf::from("-"),
         None => bail!("where the copies go is missing: -o FILE, or -o FOLDER for several"),
     };
+    let key_file = args.fingerprint_key_file.as_deref();
+    if key_file.is_some_and(|key| paths::same(key, &out)) {
+        bail!("-o would overwrite --fingerprint-key-file; name another file");
+    }
+    if let Some(path) = summary {
+        let reads = key_file.map(|p| Named::new("--fingerprint-key-file", p));
+        let copy = (out.as_os_str() != "-").then(|| Named::new("-o", &out));
+        let reads: Vec<Named> = reads.into_iter().chain(copy).collect();
+        paths::check(&[Named::new("--summary", path)], &reads, &args.paths)?;
+    }
     let plan = Plan::new(&args.paths, &out, &selection, args.force)?;
     if plan
         .targets

@@ -4,12 +4,13 @@ use super::config::{ConfigArgs, Settings, either};
 use super::formats::{self, Format, Kind};
 use super::gate::GateArgs;
 use super::part::PartArgs;
-use super::{Ending, output};
+use super::paths::Named;
+use super::{Ending, output, paths};
 use crate::gate::{Outcome, Threshold};
 use crate::input::Selection;
 use crate::input::budget::{Limits, Size};
 use crate::input::stop::Stop;
-use crate::report::model::{Source, Status};
+use crate::report::model::{Selection as Looked, Source, Status};
 use crate::report::{Report, ndjson};
 use crate::rule::{self, Confidence, RuleSet, Severity};
 use crate::scan::{Clients, Config, Progress, Scan};
@@ -188,6 +189,11 @@ impl RuleArgs {
         }
     }
 
+    /// The user's folder of rules.
+    pub fn folder(&self) -> Option<&Path> {
+        self.rules.as_deref()
+    }
+
     /// The rules to work with.
     pub fn load(&self) -> anyhow::Result<RuleSet> {
         let mut specs = rule::builtin()?;
@@ -255,7 +261,7 @@ pub fn run(args: Args) -> Ending {
     }
     let settings = args.config.load()?;
     let file = &settings.values;
-    let paths = settings.paths(&args.paths)?;
+    let inputs = settings.paths(&args.paths)?;
     let zone = args
         .timezone
         .as_deref()
@@ -278,6 +284,11 @@ pub fn run(args: Args) -> Ending {
     }
     let since = args.since.as_deref().map(|t| time(t, &clock)).transpose()?;
     let until = args.until.as_deref().map(|t| time(t, &clock)).transpose()?;
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        bail!("--until {until} is not after --since {since}: no record is between them");
+    }
     let catalogue = settings.catalogue(args.log_format.as_deref())?;
     let parties = Parties::new(&either(&args.same_party, &file.same_party))
         .map_err(|d| anyhow::anyhow!("--same-party {d:?} is no domain; write one as example.org"))?;
@@ -289,23 +300,28 @@ pub fn run(args: Args) -> Ending {
     .context("a glob cannot be used")?;
     selection.outputs = formats.iter().filter_map(|f| f.file.clone()).collect();
     selection.outputs.extend(args.report.gate.write_baseline.clone());
-    for path in &selection.outputs {
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            bail!(
-                "cannot write {}: {} is no folder",
-                crate::report::safe::path(path),
-                crate::report::safe::path(folder)
-            );
-        }
-    }
-    let key = key(args.fingerprint_key_file.as_deref())?;
-    let rules = args.rules.or(&settings).load()?;
+    let mut writes = formats::files(&formats);
+    writes.extend(args.report.gate.writes());
+    let mut reads = settings.reads(&args.rules);
+    reads.extend(args.report.gate.reads(&settings));
+    reads.extend(args.part.reads());
+    let key_file = args.fingerprint_key_file.as_deref();
+    reads.extend(key_file.map(|p| Named::new("--fingerprint-key-file", p)));
+    paths::check(&writes, &reads, &inputs)?;
+    let key = key(key_file)?;
+    let chosen = args.rules.or(&settings);
+    let rules = chosen.load()?;
+    let min_confidence = args.min_confidence.or(file.min_confidence);
     let fail_on = file.fail_on.unwrap_or(Threshold::At(Severity::Medium));
-    let gate = args.report.gate.policy(fail_on, &rules, &settings)?;
+    let mut gate = args.report.gate.policy(fail_on, &rules, &settings)?;
+    gate.selection = Looked {
+        only: chosen.only,
+        skip: chosen.skip,
+        with: chosen.with,
+        since,
+        until,
+        min_confidence: min_confidence.filter(|c| *c > Confidence::Tentative),
+    };
     let config = Config {
         clock,
         key,
@@ -323,10 +339,7 @@ pub fn run(args: Args) -> Ending {
             .min_severity
             .or(file.min_severity)
             .unwrap_or(Severity::Info),
-        min_confidence: args
-            .min_confidence
-            .or(file.min_confidence)
-            .unwrap_or(Confidence::Tentative),
+        min_confidence: min_confidence.unwrap_or(Confidence::Tentative),
         since,
         until,
         reveal: (args.reveal > 0).then(Permit::asked_for),
@@ -335,10 +348,10 @@ pub fn run(args: Args) -> Ending {
         limits: args.unpack.limits(),
         stop: stop.clone(),
         name: args.part.source.clone(),
-        split: args.part.split(&paths)?,
+        split: args.part.split(&inputs)?,
         exhaustive: false,
     };
-    if !matches!(&paths[..], [one] if crate::scan::is_small(one)) {
+    if !matches!(&inputs[..], [one] if crate::scan::is_small(one)) {
         // The report is made by as many threads as the scan. It fails only where the pool stands already.
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(config.jobs)
@@ -356,7 +369,7 @@ pub fn run(args: Args) -> Ending {
         if bar {
             s.spawn(|| show_progress(&progress, &done));
         }
-        let report = read(&scan, &paths, &formats, &progress);
+        let report = read(&scan, &inputs, &formats, &progress);
         done.store(true, Ordering::Relaxed);
         report
     })?;

@@ -21,7 +21,22 @@ pub struct AllowSpec {
     /// Why it is allowed.
     pub reason: String,
     /// The last day on which that counts.
+    #[serde(default, deserialize_with = "date")]
     pub expires: Option<String>,
+}
+
+/// A date as text, or as TOML's own.
+fn date<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expires is no date; write one as \"2026-12-31\"")]
+    enum Date {
+        Text(String),
+        Date(toml::value::Datetime),
+    }
+    Ok(Some(match Date::deserialize(d)? {
+        Date::Text(text) => text,
+        Date::Date(date) => date.to_string(),
+    }))
 }
 
 /// An entry that is ready to be asked.
@@ -165,6 +180,18 @@ mod tests {
         let host = allow(None, Some("*.Example.gov"), Some("TOKEN"));
         assert!(of(&host, "/", "gis.example.gov") && !of(&host, "/", "example.gov.evil.net"));
         assert!(!of(&allow(None, None, Some("key")), "/", "h"));
+    }
+
+    #[test]
+    fn dates_may_be_quoted_or_not() {
+        let of = |expires: &str| {
+            let text = format!("name = \"n\"\nreason = \"x\"\nexpires = {expires}\n");
+            toml::from_str::<AllowSpec>(&text).map(|s| s.expires.unwrap())
+        };
+        assert_eq!(of("2027-01-01").unwrap(), "2027-01-01");
+        assert_eq!(of("\"2027-01-01\"").unwrap(), "2027-01-01");
+        assert!(end_of(&of("2027-01-01T12:00:00Z").unwrap()).is_some());
+        assert!(of("2027").unwrap_err().to_string().contains("is no date"));
     }
 
     #[test]

@@ -4,12 +4,12 @@ pub mod allow;
 pub mod baseline;
 mod review;
 
-use crate::report::model::{Report, Status};
+use crate::report::model::{Report, Selection, Status};
 use crate::rule::Severity;
 use crate::time::Instant;
 use allow::{Allow, Subject};
 use baseline::{Acceptance, Baseline};
-pub use review::{Review, Reviewed};
+pub use review::{Reach, Review, Reviewed};
 use std::fmt;
 use std::str::FromStr;
 
@@ -99,6 +99,8 @@ pub struct Policy {
     pub allowed_in: String,
     /// Everything that is found is accepted, by these words, to be written into a baseline.
     pub accept: Option<Acceptance>,
+    /// What a scan looks for, for its report; where reports are joined theirs says it.
+    pub selection: Selection,
 }
 
 impl From<Threshold> for Policy {
@@ -109,6 +111,7 @@ impl From<Threshold> for Policy {
             allow: Vec::new(),
             allowed_in: String::new(),
             accept: None,
+            selection: Selection::default(),
         }
     }
 }

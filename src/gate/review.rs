@@ -28,6 +28,17 @@ pub struct Review<'p> {
     suppressed: u64,
 }
 
+/// What of all there may be was looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// Everything that was asked for was read whole.
+    pub complete: bool,
+    /// Less was asked for than there may be: a time, a part, a confidence, files that globs leave out.
+    pub narrowed: bool,
+    /// Rules that are there by default were left out; which, the rules themselves know.
+    pub some_rules: bool,
+}
+
 /// What a review comes to.
 #[derive(Debug)]
 pub struct Reviewed {
@@ -111,14 +122,14 @@ impl<'p> Review<'p> {
         (mark, None)
     }
 
-    /// What it comes to; `complete` says whether everything was read that was asked for.
-    pub fn finish(mut self, complete: bool) -> Reviewed {
-        let mut diagnostics = self.entries_to_tell(complete);
-        diagnostics.extend(self.allow_to_tell(complete));
+    /// What it comes to, for what was looked at.
+    pub fn finish(mut self, reach: Reach) -> Reviewed {
+        let mut diagnostics = self.entries_to_tell(reach);
+        diagnostics.extend(self.allow_to_tell(reach));
         if let (Some(by), Some(b)) = (&self.policy.accept, &self.policy.baseline) {
             for (n, entry) in b.entries.iter().enumerate() {
-                // What is gone is dropped, unless it may stand in what was not read.
-                if !self.used[n] && complete {
+                // What is gone is dropped, unless it may stand in what was not read or not looked for.
+                if !self.used[n] && reach.complete && self.looked_for(&entry.rule, reach) {
                     continue;
                 }
                 let mut kept = entry.clone();
@@ -138,7 +149,12 @@ impl<'p> Review<'p> {
         }
     }
 
-    fn entries_to_tell(&self, complete: bool) -> Vec<Diagnostic> {
+    /// Whether a finding of that rule would have been found wherever it stands.
+    fn looked_for(&self, rule: &str, reach: Reach) -> bool {
+        !reach.narrowed && self.rules.by_id(rule).is_none_or(|r| r.enabled)
+    }
+
+    fn entries_to_tell(&self, reach: Reach) -> Vec<Diagnostic> {
         let Some(b) = &self.policy.baseline else {
             return Vec::new();
         };
@@ -152,8 +168,8 @@ impl<'p> Review<'p> {
                 told.unused(format!(
                     "the entry {what} is unused: no rule has that id; remove it"
                 ));
-            } else if !self.used[n] {
-                let why = unused(complete);
+            } else if !self.used[n] && self.looked_for(&entry.rule, reach) {
+                let why = unused(reach.complete);
                 told.unused(format!(
                     "the entry {what} is unused, nothing like it was found: {why}"
                 ));
@@ -162,15 +178,20 @@ impl<'p> Review<'p> {
         told.finish()
     }
 
-    fn allow_to_tell(&self, complete: bool) -> Vec<Diagnostic> {
+    fn allow_to_tell(&self, reach: Reach) -> Vec<Diagnostic> {
         let mut told = Told::new(&self.policy.allowed_in);
         for (allow, used) in self.policy.allow.iter().zip(&self.used_allow) {
             let what = allow.describe();
+            // One that names no rule may be about those that were not looked for.
+            let looked_for = match &allow.spec.rule {
+                Some(rule) => self.looked_for(rule, reach),
+                None => !reach.narrowed && !reach.some_rules,
+            };
             if allow.expired(self.now) {
                 let when = allow.spec.expires.as_deref().unwrap_or_default();
                 told.expired(format!("the allow entry ({what}) expired after {when} and hides nothing: fix the leak, or set a new expires"));
-            } else if !used {
-                let why = unused(complete);
+            } else if !used && looked_for {
+                let why = unused(reach.complete);
                 told.unused(format!(
                     "the allow entry ({what}) is unused, nothing like it was found: {why}"
                 ));

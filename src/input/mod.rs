@@ -7,4 +7,4 @@ pub mod open;
 pub mod stop;
 pub mod walk;
 
-pub use walk::{ASIDE, Candidate, Found, Selection, discover};
+pub use walk::{ASIDE, Candidate, Found, LEFT_OUT, Selection, discover};

@@ -178,9 +178,7 @@ fn directory(root: &Path, selection: &Selection, stop: &Stop, found: &mut Found)
             problem: why.into(),
         };
         if !selection.takes(relative) {
-            found
-                .passed_over
-                .push(ignored("left out by --include or --exclude"));
+            found.passed_over.push(ignored(LEFT_OUT));
         } else if kind.is_symlink() {
             found
                 .passed_over
@@ -201,6 +199,9 @@ fn directory(root: &Path, selection: &Selection, stop: &Stop, found: &mut Found)
         }
     }
 }
+
+/// Why a file was passed over that the globs do not take.
+pub const LEFT_OUT: &str = "left out by --include or --exclude";
 
 /// What files are called that a run writes aside, before they have their own name.
 pub const ASIDE: &str = ".plainsight-";

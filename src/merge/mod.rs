@@ -5,7 +5,7 @@ mod sources;
 
 use crate::finding::Aggregate;
 use crate::gate::Policy;
-use crate::report::model::{Diagnostic, Identity, Level, Source};
+use crate::report::model::{Diagnostic, Identity, Level, Selection, Source};
 use crate::report::{self, BuildInput, Report};
 use crate::rule::{Confidence, Severity};
 use crate::scan::Config;
@@ -80,6 +80,8 @@ pub fn identity(config: &Config) -> Identity {
 #[derive(Deserialize)]
 pub struct Part {
     clock: String,
+    #[serde(default)]
+    selection: Selection,
     sources: Vec<Source>,
     diagnostics: Vec<Diagnostic>,
     state: PartState,
@@ -164,6 +166,8 @@ pub struct Merger<'o> {
     diagnostics: BTreeSet<Diagnostic>,
     first: Option<Identity>,
     clocks: Option<(Instant, Instant)>,
+    /// What the parts looked for: all of them the same, in the words that come first.
+    selection: Option<Selection>,
 }
 
 /// The earlier of the first, the later of the second.
@@ -181,6 +185,7 @@ impl<'o> Merger<'o> {
             diagnostics: BTreeSet::new(),
             first: None,
             clocks: None,
+            selection: None,
         }
     }
 
@@ -223,6 +228,12 @@ impl<'o> Merger<'o> {
         let at = clock
             .read(part.clock.as_bytes(), TimeForm::Iso)
             .ok_or_else(|| broken("its clock is no time".into()))?;
+        // Parts that agree in their digests may still have been told so in other words.
+        let selection = match self.selection.take() {
+            Some(other) => other.min(part.selection),
+            None => part.selection,
+        };
+        self.selection = Some(selection);
         self.clocks = both(self.clocks, clocks.unwrap_or((at, at)));
         let said = self.sources.add(part.sources, part.diagnostics, file)?;
         self.diagnostics.extend(said);
@@ -268,7 +279,7 @@ impl<'o> Merger<'o> {
             Ok(book) => book,
             Err(e) => crate::scan::unreachable_data(&e),
         };
-        Ok(report::build(BuildInput {
+        let input = BuildInput {
             aggregate: self.aggregate,
             rules: &config.rules,
             formats: &config.formats,
@@ -283,6 +294,7 @@ impl<'o> Merger<'o> {
             min_severity: self.options.min_severity,
             min_confidence: Confidence::Tentative,
             identity,
-        }))
+        };
+        Ok(report::build_selected(input, self.selection.unwrap_or_default()))
     }
 }

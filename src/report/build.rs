@@ -3,11 +3,12 @@
 
 use super::model::*;
 use super::signs::Signs;
+use super::words;
 use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
 use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel, earlier};
 use crate::format::Catalogue;
-use crate::gate::{Mark, Policy, Review};
+use crate::gate::{Mark, Policy, Reach, Review};
 use crate::input::stop::Why;
 use crate::record::Surface;
 use crate::rule::severity::{self, Basis};
@@ -52,8 +53,14 @@ pub struct BuildInput<'a> {
 const CREDENTIALS: usize = 1_000;
 const BUSIEST: usize = 100;
 
-/// Builds the report.
+/// Builds the report of a scan, whose selection stands in the policy.
 pub fn build(input: BuildInput) -> Report {
+    let selection = input.gate.selection.clone();
+    build_selected(input, selection)
+}
+
+/// Builds the report of what was looked for by this selection.
+pub fn build_selected(input: BuildInput, selection: Selection) -> Report {
     let mut sources = input.sources;
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     let mut diagnostics = input.diagnostics;
@@ -105,7 +112,20 @@ pub fn build(input: BuildInput) -> Report {
         message: format!("{}: this report is partial", why.text()),
         gate: false,
     }));
-    let reviewed = review.finish(complete);
+    diagnostics.extend(words::selection(&selection).map(|message| Diagnostic {
+        level: super::model::Level::Note,
+        source: None,
+        message,
+        gate: true, // it is told anew where this report is joined with others
+    }));
+    let left_out =
+        |s: &Source| s.status == Status::Ignored && s.problem.as_deref() == Some(crate::input::LEFT_OUT);
+    let reach = Reach {
+        complete,
+        narrowed: selection.cuts() || sources.iter().any(|s| left_out(s) || !s.parts.is_empty()),
+        some_rules: selection.leaves_rules_out(),
+    };
+    let reviewed = review.finish(reach);
     diagnostics.extend(reviewed.diagnostics);
     diagnostics.sort();
     diagnostics.dedup();
@@ -151,6 +171,7 @@ pub fn build(input: BuildInput) -> Report {
             failing: reviewed.failing,
             accepted: input.gate.accept.as_ref().map(|_| reviewed.accepted.len() as u64),
         },
+        selection,
         summary,
         sources,
         findings,

@@ -54,6 +54,11 @@ const COLUMNS: &[Column] = &[
     ("references", |f| f.references.join("; ")),
     ("baseline", |f| f.baseline.to_string()),
     ("id", |f| f.id.clone()),
+    ("suppressed", |f| {
+        f.suppressed
+            .as_ref()
+            .map_or(String::new(), |s| format!("{}: {}", s.by, s.reason))
+    }),
 ];
 
 /// Writes a row of names and one for each finding.

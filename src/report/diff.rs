@@ -2,7 +2,7 @@
 
 use super::markdown;
 use super::safe::label;
-use super::words::{count, plural, spot};
+use super::words::{UNREAD, count, plural, spot};
 use crate::diff::{Change, Diff, Item, Still};
 use crate::rule::Severity;
 use std::fmt::Write as _;
@@ -62,26 +62,55 @@ fn change(s: &Still) -> String {
     format!("{severity}, {times}, {values}")
 }
 
+/// What has changed, counted as the lists show it: notices are no leaks.
 fn verdict(d: &Diff) -> String {
-    let s = &d.summary;
-    let missing = if s.not_seen > 0 {
-        format!("{} not seen again, perhaps unread", count(s.not_seen))
+    let leaks = |all: &[Item]| all.iter().filter(|i| leak(i.severity)).count() as u64;
+    let still: Vec<&Still> = d.still.iter().filter(|s| still_leaks(s)).collect();
+    let changed = |c: Change| still.iter().filter(|s| s.change == c).count() as u64;
+    let not_seen = leaks(&d.not_seen);
+    let missing = if not_seen > 0 {
+        format!("{} not seen again, perhaps unread", count(not_seen))
     } else {
-        format!("{} gone", count(s.gone))
+        format!("{} gone", count(leaks(&d.gone)))
+    };
+    let all = d.new.len() + d.gone.len() + d.not_seen.len() + d.still.len();
+    let shown = leaks(&d.new) + leaks(&d.gone) + not_seen + still.len() as u64;
+    let more = match all as u64 - shown {
+        0 => String::new(),
+        n => format!(" Beside them {}, no leaks; -f json has all.", plural(n, "notice")),
     };
     format!(
-        "{} new, {missing}, {} still there: {} worse, {} better.",
-        count(s.new),
-        count(s.still),
-        count(s.worsened),
-        count(s.improved)
+        "{} new, {missing}, {} still there: {} worse, {} better.{more}",
+        count(leaks(&d.new)),
+        count(still.len() as u64),
+        count(changed(Change::Worsened)),
+        count(changed(Change::Improved))
     )
 }
 
+fn leak(s: Severity) -> bool {
+    s > Severity::Info
+}
+
+fn still_leaks(s: &Still) -> bool {
+    leak(s.severities.then) || leak(s.severities.now)
+}
+
+/// What the gate says; it follows the exit code.
 fn last_line(d: &Diff) -> String {
-    match d.gate.failing {
-        0 => "Gate: passed.".into(),
-        n => format!("Gate: FAILED, {} new or worse.", plural(n, "finding")),
+    let g = &d.gate;
+    let what = match (g.fail_on.as_str(), g.fail_on_new) {
+        ("never", true) => "nothing new".to_string(),
+        (at, true) => format!("nothing new, and nothing worse at {at} or over"),
+        (at, false) => format!("nothing new or worse at {at} or over"),
+    };
+    match (g.failing, d.new_report.complete) {
+        (0, whole) if g.fail_on == "never" && !g.fail_on_new => {
+            format!("Gate: off (--fail-on never){}", if whole { "." } else { UNREAD })
+        }
+        (0, true) => format!("Gate: passed, {what}."),
+        (0, false) => format!("Gate: open, {what} in what was read, but not all was read."),
+        (n, _) => format!("Gate: FAILED, {} new or worse.", plural(n, "finding")),
     }
 }
 
@@ -90,7 +119,6 @@ type List = (&'static str, Vec<(String, String, String)>, usize);
 
 /// What both forms for readers show; notices are no leaks and stay in the JSON.
 fn lists(d: &Diff) -> Vec<List> {
-    let leak = |s: Severity| s > Severity::Info;
     let items = |heading, all: &[Item]| -> List {
         let leaks: Vec<&Item> = all.iter().filter(|i| leak(i.severity)).collect();
         let row = |i: &&Item| {
@@ -108,11 +136,7 @@ fn lists(d: &Diff) -> Vec<List> {
             leaks.len().saturating_sub(ROWS),
         )
     };
-    let still: Vec<&Still> = d
-        .still
-        .iter()
-        .filter(|s| leak(s.severities.then) || leak(s.severities.now))
-        .collect();
+    let still: Vec<&Still> = d.still.iter().filter(|s| still_leaks(s)).collect();
     let row = |s: &&Still| {
         let mark = match s.change {
             Change::Worsened => "worse: ",

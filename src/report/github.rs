@@ -1,4 +1,4 @@
-//! Annotations for GitHub Actions: one workflow command a finding, worst first, escaped as the runner undoes it
+//! Annotations for GitHub Actions: one workflow command a finding that nobody has accepted, worst first, escaped as the runner undoes it
 //! (GitHub, "Workflow commands for GitHub Actions"; actions/toolkit, `core/src/command.ts`).
 
 use super::{Report, words};
@@ -10,7 +10,8 @@ const FINDINGS: usize = 50;
 
 /// Writes the commands.
 pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
-    for f in report.findings.iter().take(FINDINGS) {
+    let open = report.findings.iter().filter(|f| f.suppressed.is_none());
+    for f in open.clone().take(FINDINGS) {
         let level = match f.severity {
             Severity::Critical | Severity::High => "error",
             Severity::Medium => "warning",
@@ -34,11 +35,15 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         )?;
     }
     let mut verdict = format!("{} {}", words::verdict(report), words::gate(report));
-    if report.findings.len() > FINDINGS {
+    let all = open.count();
+    if all > FINDINGS {
         verdict.push_str(&format!(
             " The {FINDINGS} worst of {} findings are annotated.",
-            words::count(report.findings.len() as u64)
+            words::count(all as u64)
         ));
+    }
+    if let Some(text) = words::selection(&report.selection) {
+        verdict.push_str(&format!(" Note: {text}."));
     }
     writeln!(out, "::notice title=plainsight::{}", data(&verdict))
 }

@@ -1,7 +1,7 @@
 //! The report as one JSON document (`rules/report.schema.json`), and what `merge` needs of it.
 
 use super::Report;
-use super::model::{Diagnostic, Source, State, Tool};
+use super::model::{Diagnostic, Selection, Source, State, Tool};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -20,6 +20,8 @@ struct Part<'r> {
     schema_version: u32,
     tool: &'r Tool,
     clock: String,
+    #[serde(skip_serializing_if = "Selection::is_usual")]
+    selection: &'r Selection,
     sources: &'r [Source],
     diagnostics: &'r [Diagnostic],
     state: &'r State,
@@ -31,6 +33,7 @@ pub fn part(report: &Report, mut out: impl Write) -> io::Result<()> {
         schema_version: report.schema_version,
         tool: &report.tool,
         clock: report.clock.to_string(),
+        selection: &report.selection,
         sources: &report.sources,
         diagnostics: &report.diagnostics,
         state: &report.state,

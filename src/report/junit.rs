@@ -31,12 +31,11 @@ pub fn write(report: &Report, out: impl Write) -> io::Result<()> {
     suite(&mut xml, "scan", 1 + unread.len(), 0, unread.len(), |xml| {
         let case = [("classname", "scan".to_string()), ("name", "the scan ran".into())];
         open(xml, "testcase", &case)?;
-        leaf(
-            xml,
-            "system-out",
-            &[],
-            &format!("{}\n{}", words::verdict(report), words::gate(report)),
-        )?;
+        let mut said = format!("{}\n{}", words::verdict(report), words::gate(report));
+        if let Some(text) = words::selection(&report.selection) {
+            said.push_str(&format!("\n{text}"));
+        }
+        leaf(xml, "system-out", &[], &said)?;
         close(xml, "testcase")?;
         unread.iter().try_for_each(|s| source(xml, s))
     })?;

@@ -73,8 +73,9 @@ fn findings(all: &[FindingReport], out: &mut String) {
         }
         let _ = writeln!(
             out,
-            "| {} | {} {} | {place} | {} | {about}{} | {} | {} |",
+            "| {}{} | {} {} | {place} | {} | {about}{} | {} | {} |",
             f.severity,
+            accepted(f),
             escape(&f.title),
             code(&f.rule),
             count(f.exposures),
@@ -93,8 +94,16 @@ fn findings(all: &[FindingReport], out: &mut String) {
     let _ = writeln!(out);
 }
 
+/// A mark on what fails nothing because somebody has accepted it.
+fn accepted(f: &FindingReport) -> &'static str {
+    if f.suppressed.is_some() { " (accepted)" } else { "" }
+}
+
 fn steps(all: &[FindingReport], out: &mut String) {
-    let leaks = all.iter().filter(|f| f.severity > Severity::Info);
+    // What has been accepted is nobody's next step.
+    let leaks = all
+        .iter()
+        .filter(|f| f.severity > Severity::Info && f.suppressed.is_none());
     let steps = words::steps(leaks);
     if steps.is_empty() {
         return;
@@ -137,11 +146,15 @@ fn evidence(all: &[FindingReport], out: &mut String) {
     for f in listed {
         let _ = writeln!(
             out,
-            "- **{}: {}**, finding {}",
+            "- **{}: {}**{}, finding {}",
             f.severity,
             escape(&f.title),
+            accepted(f),
             code(&f.id)
         );
+        if let Some(s) = &f.suppressed {
+            let _ = writeln!(out, "  - accepted ({}): {}", s.by, escape(&s.reason));
+        }
         if !f.identity.is_empty() {
             let _ = writeln!(out, "  - whose it is: {}", code(&words::identity(&f.identity)));
         }

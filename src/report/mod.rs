@@ -20,6 +20,6 @@ mod signs;
 pub mod table;
 mod words;
 
-pub use build::{BuildInput, build};
+pub use build::{BuildInput, build, build_selected};
 pub use model::Report;
 pub use signs::Sign;

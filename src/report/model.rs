@@ -26,6 +26,19 @@ pub(super) fn maybe_time<S: Serializer>(t: &Option<Instant>, s: S) -> Result<S::
     }
 }
 
+fn read_time<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Instant>, D::Error> {
+    let clock = crate::time::Clock {
+        now: Instant(0),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let text = Option::<String>::deserialize(d)?;
+    let read = |t: String| {
+        let time = clock.read(t.as_bytes(), crate::time::TimeForm::Iso);
+        time.ok_or_else(|| serde::de::Error::custom("no time"))
+    };
+    text.map(read).transpose()
+}
+
 /// The whole report.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -40,6 +53,9 @@ pub struct Report {
     pub config: Option<String>,
     /// What the exit code followed.
     pub gate: Gate,
+    /// What was looked for, where that is not the usual.
+    #[serde(skip_serializing_if = "Selection::is_usual")]
+    pub selection: Selection,
     /// Counts.
     pub summary: Summary,
     /// What was read, in order of names.
@@ -81,6 +97,55 @@ impl Report {
                 .fail_on
                 .parse()
                 .is_ok_and(|t: crate::gate::Threshold| t.fails(finding.severity))
+    }
+}
+
+/// What was looked for, as the command line or the settings chose it; what they left alone is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Only these rules or families.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+    /// Without these rules or families.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<String>,
+    /// With these families that are off by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+    /// Records before it were left out.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_time",
+        deserialize_with = "read_time"
+    )]
+    pub since: Option<Instant>,
+    /// Records from it on were left out.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_time",
+        deserialize_with = "read_time"
+    )]
+    pub until: Option<Instant>,
+    /// Findings under it do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<Confidence>,
+}
+
+impl Selection {
+    /// Whether nothing was chosen.
+    pub fn is_usual(&self) -> bool {
+        *self == Selection::default()
+    }
+
+    /// Whether rules were left out that are there by default.
+    pub fn leaves_rules_out(&self) -> bool {
+        !self.only.is_empty() || !self.skip.is_empty()
+    }
+
+    /// Whether there may be findings, of rules that were looked for, that were passed over.
+    pub fn cuts(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.min_confidence.is_some()
     }
 }
 

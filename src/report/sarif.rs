@@ -191,6 +191,13 @@ fn result(report: &Report, f: &FindingReport, index: Option<usize>) -> Value {
     if let Some(index) = index {
         out["ruleIndex"] = index.into();
     }
+    if let Some(s) = &f.suppressed {
+        out["suppressions"] = json!([{
+            "kind": "external",
+            "status": "accepted",
+            "justification": format!("{}: {}", s.by, s.reason),
+        }]);
+    }
     if !related.is_empty() {
         out["relatedLocations"] = related.into();
     }

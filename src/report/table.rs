@@ -19,6 +19,32 @@ pub struct Style {
     pub width: u16,
     /// Whether to colour.
     pub color: bool,
+    /// Whether sentences are broken at the width: a terminal would break them within words.
+    pub fold: bool,
+}
+
+impl Style {
+    /// A sentence on lines of the terminal's width.
+    fn sentence(self, text: &str) -> String {
+        if !self.fold {
+            return text.to_string();
+        }
+        let mut out = String::with_capacity(text.len() + 4);
+        let mut used = 0;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > usize::from(self.width) {
+                out.push_str("\n  ");
+                used = 2;
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += length;
+        }
+        out
+    }
 }
 
 /// Rows and steps that fit a screen; JSON has all.
@@ -53,7 +79,7 @@ pub fn write(report: &Report, style: Style, mut out: impl Write) -> io::Result<(
 
 fn render(report: &Report, style: Style, out: &mut String) {
     let s = &report.summary;
-    let _ = writeln!(out, "{}\n", words::verdict(report));
+    let _ = writeln!(out, "{}\n", style.sentence(&words::verdict(report)));
     let shown: Vec<&FindingReport> = report
         .findings
         .iter()
@@ -89,12 +115,12 @@ fn render(report: &Report, style: Style, out: &mut String) {
         );
     }
     if s.suppressed > 0 {
-        let _ = writeln!(
-            out,
-            "Hidden: {} that the baseline or an allow entry accepts; -f json has {}.\n",
+        let hidden = format!(
+            "Hidden: {} that the baseline or an allow entry accepts; -f json has {}.",
             plural(s.suppressed, "finding"),
             if s.suppressed == 1 { "it" } else { "them" }
         );
+        let _ = writeln!(out, "{}\n", style.sentence(&hidden));
     }
     problems(report, out);
     let bad = report.unread().count();
@@ -103,8 +129,7 @@ fn render(report: &Report, style: Style, out: &mut String) {
         .iter()
         .filter(|s| s.status == Status::Ignored)
         .count();
-    let _ = write!(
-        out,
+    let mut read = format!(
         "Read {} in {} of {} sources ({})",
         plural(s.records, "record"),
         count(s.sources - bad as u64 - ignored as u64),
@@ -112,10 +137,11 @@ fn render(report: &Report, style: Style, out: &mut String) {
         bytes(s.bytes)
     );
     if ignored > 0 {
-        let _ = write!(out, ", {ignored} ignored");
+        let _ = write!(read, ", {ignored} ignored");
     }
-    let _ = writeln!(out, "; clock {}.", report.clock);
-    let _ = writeln!(out, "{}", words::gate(report));
+    let _ = write!(read, "; clock {}.", report.clock);
+    let _ = writeln!(out, "{}", style.sentence(&read));
+    let _ = writeln!(out, "{}", style.sentence(&words::gate(report)));
 }
 
 fn rows<'r>(findings: &[&'r FindingReport]) -> Vec<Row<'r>> {
@@ -400,5 +426,24 @@ fn problems(report: &Report, out: &mut String) {
     }
     if !bad.is_empty() || !report.diagnostics.is_empty() {
         let _ = writeln!(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_broken_between_words_where_a_terminal_is_narrow() {
+        let style = Style {
+            width: 12,
+            color: false,
+            fold: true,
+        };
+        assert_eq!(style.sentence("one two three four"), "one two\n  three four");
+        assert_eq!(
+            Style { fold: false, ..style }.sentence("one two three four"),
+            "one two three four"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What outputs say in words and figures, so that all of them say it alike.
 
 use super::Report;
-use super::model::{FindingReport, PositionReport};
+use super::model::{FindingReport, PositionReport, Selection};
 use crate::advice::{Given, Step};
 use crate::detect::liveness::State as Life;
 use crate::record::{Field, Part};
@@ -53,6 +53,37 @@ pub fn verdict(report: &Report) -> String {
     )
 }
 
+/// How a sentence ends that must not be taken for all is well.
+pub const UNREAD: &str = "; the scan is INCOMPLETE: not all was read.";
+
+/// What was looked for where that is not the usual, in one sentence; none where it is.
+pub fn selection(s: &Selection) -> Option<String> {
+    let mut said = Vec::new();
+    let mut list = |before: &str, all: &[String]| {
+        if !all.is_empty() {
+            said.push(format!("{before} {}", all.join(", ")));
+        }
+    };
+    list("only the rules", &s.only);
+    list("not the rules", &s.skip);
+    list("also the rules", &s.with);
+    if let Some(t) = s.since {
+        said.push(format!("no record before {t}"));
+    }
+    if let Some(t) = s.until {
+        said.push(format!("no record from {t} on"));
+    }
+    if let Some(c) = s.min_confidence {
+        said.push(format!("nothing under the confidence {c}"));
+    }
+    (!said.is_empty()).then(|| {
+        format!(
+            "this is what was asked for, not all there may be: {}",
+            said.join("; ")
+        )
+    })
+}
+
 /// What the gate says.
 pub fn gate(report: &Report) -> String {
     let g = &report.gate;
@@ -70,7 +101,10 @@ pub fn gate(report: &Report) -> String {
         );
     }
     match (g.failing, g.fail_on.as_str()) {
-        (_, "never") => "Gate: off (--fail-on never).".into(),
+        (_, "never") => {
+            let end = if report.summary.complete { "." } else { UNREAD };
+            format!("Gate: off (--fail-on never){end}")
+        }
         (0, at) if !report.summary.complete => {
             format!("Gate: open, nothing at {at} or over in what was read, but not all was read.")
         }

@@ -124,6 +124,7 @@ pub fn reports(data: &[u8]) {
     let table = report::table::Style {
         width: 100,
         color: false,
+        fold: false,
     };
     for line in text("table", &|r, w| report::table::write(r, table, w)).lines() {
         assert!(

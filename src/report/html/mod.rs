@@ -238,6 +238,9 @@ fn finding_facts(f: &FindingReport) -> Vec<(&'static str, String)> {
     if f.baseline != crate::gate::Mark::New {
         out.push(("Against the baseline", f.baseline.to_string()));
     }
+    if let Some(s) = &f.suppressed {
+        out.push(("Accepted", format!("{}: {}", s.by, s.reason)));
+    }
     if !f.references.is_empty() {
         out.push(("References", f.references.join("; ")));
     }
