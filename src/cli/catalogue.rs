@@ -5,7 +5,7 @@ use super::scan::RuleArgs;
 use super::{Ending, output};
 use crate::advice::{Book, Case, Given};
 use crate::format::{Catalogue, Kind};
-use crate::record::{Field, Surface};
+use crate::record::{Field, Part, Surface};
 use crate::rule::{self, RuleSpec, check};
 use crate::text::nearest;
 use anyhow::bail;
@@ -92,11 +92,17 @@ fn remedies(rule: &RuleSpec, book: &Book) -> anyhow::Result<(Vec<Given>, Vec<Giv
     let of = |servers: &[String]| {
         let mut all: Vec<Given> = Vec::new();
         for surface in Surface::ALL.iter().copied() {
-            for field in [Field::Url, Field::Referer] {
+            for (field, received) in [
+                (Field::Url, false),
+                (Field::Referer, false),
+                (Field::Referer, true),
+            ] {
                 let case = Case {
                     rule,
                     surface,
                     field,
+                    part: Part::Query,
+                    received,
                     name: "",
                     host: None,
                     route: None,
