@@ -122,6 +122,7 @@ impl Clock {
         }
         match text.get(2) {
             Some(b'/') if text.get(3)?.is_ascii_alphabetic() => self.clf(text),
+            Some(b'.') if text.get(5) == Some(&b'.') => self.dotted(text),
             _ if matches!(text.get(4), Some(b'-' | b'/')) => self.iso(text),
             _ => epoch(text),
         }
@@ -162,6 +163,21 @@ impl Clock {
         let second = c.digits(2)?;
         c.0.is_empty().then_some(())?;
         self.instant(year, month, day, [hour, minute, second], 0, None)
+    }
+
+    /// `01.02.2026 03:04:05`, the day first.
+    fn dotted(&self, t: &[u8]) -> Option<Instant> {
+        let mut c = Cursor(t);
+        let day = c.digits(2)?;
+        c.skip(b'.')?;
+        let month = c.digits(2)?;
+        c.skip(b'.')?;
+        let year = c.digits(4)?;
+        if c.0.is_empty() {
+            return self.instant(year, month, day, [0, 0, 0], 0, None);
+        }
+        c.skip(b' ')?;
+        self.finish(year, month, day, c)
     }
 
     fn iso(&self, t: &[u8]) -> Option<Instant> {

@@ -247,3 +247,41 @@ fn copies_of_all_fixtures_are_clean_and_whole() {
         }
     }
 }
+
+#[test]
+fn base64_in_lines_and_other_odd_bodies_lose_their_credentials() {
+    let token = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
+    let json = json!({"access_token": token, "note": "n".repeat(100)}).to_string();
+    let flat = data_encoding::BASE64.encode(json.as_bytes());
+    let lines = flat.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    let lines = String::from_utf8(lines).unwrap();
+    let messages: Vec<Value> = (0..9000)
+        .map(|n| json!({"type": "send", "time": n, "opcode": 1, "data": if n % 4000 == 1 { &json } else { "x" }}))
+        .collect();
+    let content = |text: &str| json!({"request": {"url": "https://h.example/"}, "response": {"content": {"text": text, "encoding": "base64"}}});
+    let har = json!({"log": {"entries": [
+        content(&flat), content(&lines), content(&format!("{flat} and more")), content(&json),
+        {"_webSocketMessages": messages, "request": {"url": format!("wss://h.example/?token={token}")}},
+    ]}});
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("a.har"), dir.path().join("b.har"));
+    std::fs::write(&from, har.to_string()).unwrap();
+    assert_eq!(exposures(&from), 8);
+    plainsight(&["redact", "-o", to.to_str().unwrap()], &[&from]);
+    let text = std::fs::read_to_string(&to).unwrap();
+    let copy: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(exposures(&to), 0);
+    assert!(!text.contains(token) && !text.contains(&flat) && !text.contains(&flat[..76]));
+    let body = copy["log"]["entries"][0]["response"]["content"]["text"]
+        .as_str()
+        .unwrap();
+    let body = data_encoding::BASE64.decode(body.as_bytes()).unwrap();
+    assert!(String::from_utf8(body).unwrap().contains("\"note\":\"nnn"));
+    assert_eq!(
+        copy["log"]["entries"][4]["_webSocketMessages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        9000
+    );
+}

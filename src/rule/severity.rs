@@ -11,7 +11,7 @@
 //! | it had expired already when it was recorded | −1 more |
 //! | it is tentative: the name says so, the value could be anything | −1 from `high` on |
 //! | it is public by design | `low` at most |
-//! | it is where credentials belong (header or body), and only the file leaks it | −1 |
+//! | it is where credentials belong (header or body), not over `http`, and only the file leaks it | −1 |
 //!
 //! Nothing brings a credential in a URL or Referer under `low`, but for the rules that begin at `info` (CSRF
 //! tokens, states, notices): those stay there whatever else holds.
@@ -145,7 +145,7 @@ pub fn severity(rule: &RuleSpec, c: &Circumstances) -> (Severity, Basis) {
             severity = severity.lowered();
         }
     }
-    let proper = matches!(
+    let inside = matches!(
         c.field,
         Field::RequestHeader
             | Field::RequestBody
@@ -153,6 +153,8 @@ pub fn severity(rule: &RuleSpec, c: &Circumstances) -> (Severity, Basis) {
             | Field::ResponseBody
             | Field::Cookie
     );
+    // Over http everybody on the way read it, wherever it stood.
+    let proper = inside && !c.unencrypted;
     if proper {
         severity = severity.lowered();
         basis = basis.with(PROPER);

@@ -16,12 +16,14 @@ pub enum Coding {
     Json,
     /// HAProxy's `#HH` for what it does not print.
     Hash,
-    /// Base64 in either alphabet, padded or not (RFC 4648 §4, §5).
+    /// Base64 in either alphabet, padded or not (RFC 4648 §4, §5), in lines or not.
     Base64,
     /// `""` for `"` inside a quoted field.
     DoubledQuote,
     /// HTML and XML character references.
     Html,
+    /// A shell's backslash, which stands before what is meant as it is.
+    Shell,
 }
 
 /// The next piece of an encoded text: how many bytes it takes, and what they stand for.
@@ -65,7 +67,7 @@ impl Coding {
     fn marker(self) -> Option<u8> {
         match self {
             Coding::Percent => Some(b'%'),
-            Coding::Backslash | Coding::Json => Some(b'\\'),
+            Coding::Backslash | Coding::Json | Coding::Shell => Some(b'\\'),
             Coding::Hash => Some(b'#'),
             Coding::DoubledQuote => Some(b'"'),
             Coding::Html => Some(b'&'),
@@ -95,6 +97,7 @@ impl Coding {
                     _ => plain,
                 }
             }
+            Coding::Shell if raw[0] == b'\\' => raw.get(1).map_or(plain, |&b| Unit::byte(2, b)),
             Coding::Html if raw[0] == b'&' => html_reference(raw).unwrap_or(plain),
             _ => plain,
         }
@@ -104,7 +107,16 @@ impl Coding {
     /// stays as it is, so this never fails; for base64 the result is empty where `raw` is no base64.
     pub fn decode(self, raw: &[u8]) -> Cow<'_, [u8]> {
         let Some(marker) = self.marker() else {
-            return Cow::Owned(base64(raw).unwrap_or_default());
+            let plain = match raw.iter().any(u8::is_ascii_whitespace) {
+                true => base64(
+                    &raw.iter()
+                        .copied()
+                        .filter(|b| !b.is_ascii_whitespace())
+                        .collect::<Vec<u8>>(),
+                ),
+                false => base64(raw),
+            };
+            return Cow::Owned(plain.unwrap_or_default());
         };
         let Some(first) = memchr::memchr(marker, raw) else {
             return Cow::Borrowed(raw);
@@ -125,10 +137,21 @@ impl Coding {
 
     /// Pairs of offsets, decoded and raw, at which [`Coding::locate`] can begin, at least `every` decoded bytes apart.
     pub(super) fn marks(self, raw: &[u8], every: usize) -> Vec<(usize, usize)> {
-        let Some(marker) = self.marker().filter(|_| raw.len() > every) else {
-            return Vec::new();
-        };
         let mut out = Vec::new();
+        if raw.len() <= every {
+            return out;
+        }
+        let Some(marker) = self.marker() else {
+            let mut last = 0;
+            let digits = raw.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace());
+            for (n, (at, _)) in digits.enumerate().filter(|(n, _)| n % 4 == 0) {
+                if n / 4 * 3 - last >= every {
+                    last = n / 4 * 3;
+                    out.push((last, at));
+                }
+            }
+            return out;
+        };
         let (mut at, mut done, mut last) = (0, 0, 0);
         while at < raw.len() {
             let plain = memchr::memchr(marker, &raw[at..]).unwrap_or(raw.len() - at);
@@ -151,10 +174,14 @@ impl Coding {
     /// escape takes the whole escape; one in base64 takes whole groups of four.
     pub fn locate(self, raw: &[u8], decoded: Range<usize>) -> Range<usize> {
         if self == Coding::Base64 {
-            // Whitespace is not counted: canonical base64 in URLs and headers has none.
             let begin = decoded.start / 3 * 4;
             let end = decoded.end.div_ceil(3) * 4;
-            return begin.min(raw.len())..end.min(raw.len());
+            let all = raw.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace());
+            let mut digits = all.map(|(at, _)| at).skip(begin).take(end - begin);
+            return match digits.next() {
+                Some(first) => first..digits.last().unwrap_or(first) + 1,
+                None => begin.min(raw.len())..begin.min(raw.len()),
+            };
         }
         let marker = self.marker().unwrap_or_default();
         let (mut at, mut done) = (0, 0);
@@ -214,6 +241,25 @@ fn html_reference(raw: &[u8]) -> Option<Unit> {
     Some(Unit::char(end + 1, c))
 }
 
+/// How much of `raw` base64 is that can be undone: its padding, and white space in it, included.
+pub(crate) fn base64_len(raw: &[u8]) -> usize {
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || b"+/-_".contains(b);
+    let digits = raw.iter().take_while(|b| is_digit(b) || b.is_ascii_whitespace());
+    let mut length = digits.count();
+    let mut count = raw[..length].iter().filter(|b| is_digit(b)).count();
+    while count % 4 == 1 {
+        length -= 1;
+        count -= usize::from(is_digit(&raw[length]));
+    }
+    if count == 0 {
+        return 0;
+    }
+    let padding = raw[length..]
+        .iter()
+        .take_while(|b| **b == b'=' || b.is_ascii_whitespace());
+    length + padding.count()
+}
+
 /// Base64 of either alphabet, with or without padding; `None` where it is not base64.
 pub(crate) fn base64(raw: &[u8]) -> Option<Vec<u8>> {
     let trimmed = &raw[..raw.iter().rposition(|&b| b != b'=').map_or(0, |p| p + 1)];
@@ -247,9 +293,49 @@ mod tests {
             (Coding::DoubledQuote, "a\"\"b", "a\"b"),
             (Coding::Html, "a&amp;b&#38;c&#x26;d&nope;", "a&b&c&d&nope;"),
             (Coding::Base64, "am86cHc", "jo:pw"),
+            (Coding::Base64, "am8\r\n6c\nHc=\n", "jo:pw"),
+            (Coding::Shell, r"a\&b\\\nc\", r"a&b\nc\"),
         ];
         for (coding, raw, plain) in cases {
             assert_eq!(coding.decode(raw.as_bytes()), plain.as_bytes(), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn base64_leads_back_across_its_lines() {
+        let plain: Vec<u8> = (0..20_000u32).map(|n| (n * 7 % 251) as u8).collect();
+        let flat = data_encoding::BASE64.encode(&plain).into_bytes();
+        let lines = flat.chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+        for raw in [&flat, &lines] {
+            assert_eq!(&*Coding::Base64.decode(raw), &plain[..]);
+            let marks = Coding::Base64.marks(raw, 4096);
+            assert_eq!(marks.len(), 4);
+            for (done, at) in marks {
+                assert_eq!(&*Coding::Base64.decode(&raw[at..]), &plain[done..]);
+            }
+            for (from, to) in [(0, 1), (56, 58), (1000, 1003), (19_990, 20_000)] {
+                let back = Coding::Base64.locate(raw, from..to);
+                let again = Coding::Base64.decode(&raw[back]);
+                assert!(
+                    memchr::memmem::find(&again, &plain[from..to]).is_some() && again.len() <= to - from + 4
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn base64_ends_where_other_text_begins() {
+        for (raw, len) in [
+            ("am86cHc=", 8),
+            ("am86\ncHc= \n", 11),
+            ("am86cHc=\"x", 8),
+            ("am86c", 4),
+            ("am86 c{", 5),
+            ("a", 0),
+            ("{\"a\":1}", 0),
+            ("", 0),
+        ] {
+            assert_eq!(base64_len(raw.as_bytes()), len, "{raw}");
         }
     }
 
@@ -265,7 +351,7 @@ mod tests {
         ) {
             let raw = raw.concat().into_bytes();
             for coding in [Coding::Percent, Coding::Backslash, Coding::Json, Coding::Hash,
-                           Coding::DoubledQuote, Coding::Html] {
+                           Coding::DoubledQuote, Coding::Html, Coding::Shell] {
                 let plain = coding.decode(&raw);
                 let from = from.min(plain.len());
                 let to = (from + len).min(plain.len());

@@ -10,6 +10,7 @@ pub mod shape;
 
 pub use coding::Coding;
 pub(crate) use coding::base64 as coding_base64;
+pub(crate) use coding::base64_len;
 
 use std::cell::OnceCell;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Entries that one thread has cut out of a capture and another reads.
 
 use super::split::{List, Piece};
-use super::{Visit, Worth, give};
+use super::{Carry, Visit, Worth, give};
 use std::ops::Range;
 
 /// Bytes of a batch, about.
@@ -24,17 +24,17 @@ struct Element {
     entry: u64,
     bytes: Range<usize>,
     pieces: Range<usize>,
-    cut: bool,
 }
 
 impl Batch {
-    /// Adds an element; false where it is none, or too large.
+    /// Adds a whole element; false where it is none, or too large.
     pub(super) fn add(&mut self, piece: &Piece, entry: u64) -> bool {
         let Piece::Unit {
             list,
             bytes,
             pieces,
-            cut,
+            cut: false,
+            sound: true,
         } = piece
         else {
             return false;
@@ -50,7 +50,6 @@ impl Batch {
             entry,
             bytes: at..self.bytes.len(),
             pieces: first..self.pieces.len(),
-            cut: *cut,
         });
         true
     }
@@ -72,9 +71,10 @@ impl Batch {
                 list: e.list,
                 bytes: &self.bytes[e.bytes.clone()],
                 pieces: &self.pieces[e.pieces.clone()],
-                cut: e.cut,
+                cut: false,
+                sound: true,
             };
-            give(&piece, e.entry, format, worth, visit);
+            give(&piece, e.entry, &mut Carry::default(), format, worth, visit);
         }
     }
 

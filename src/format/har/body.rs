@@ -1,12 +1,11 @@
 //! Bodies of a HAR's messages, by what they are: forms, multipart, XML, and whatever else as text in which JSON is
-//! found. Bodies that are too long to be held come here in windows.
+//! found.
 
-use super::entry::{self, Around};
-use super::split::List;
+use super::{jsonp, multipart};
 use crate::format::document::Worth;
 use crate::input::magic::{self, Magic};
-use crate::record::{Content, Field, Part, Record};
-use crate::text::{Base, Coding, Text, json};
+use crate::record::{Content, Field, Record};
+use crate::text::{Base, Coding, Text, base64_len, json};
 
 /// Adds a body, whose type is `kind` if the message says it. Only text whose names stand before `=` or in JSON can be
 /// asked whether it is worth it; in XML and multipart they stand elsewhere.
@@ -19,10 +18,11 @@ pub(super) fn push<'a>(
 ) {
     let kind = kind.map(|k| k.bytes().to_ascii_lowercase()).unwrap_or_default();
     let says = |word: &str| memchr::memmem::find(&kind, word.as_bytes()).is_some();
-    let begins = body.bytes().trim_ascii_start();
-    if says("multipart/") && multipart(record, field, body) {
+    if multipart::push(record, field, body, &kind) {
         return;
     }
+    let body = jsonp::document(body).unwrap_or(body);
+    let begins = body.bytes().trim_ascii_start();
     let json = matches!(begins.first(), Some(b'{' | b'['));
     if says("x-www-form-urlencoded") && !json || looks_like_form(begins) {
         return record.push(field, Content::Form(body));
@@ -35,8 +35,17 @@ pub(super) fn push<'a>(
     }
 }
 
+/// Whether markup is a page, in which names stand in scripts as well.
+pub(super) fn is_page(head: &[u8]) -> bool {
+    let begins = |word: &[u8]| {
+        head.get(..word.len())
+            .is_some_and(|h| h.eq_ignore_ascii_case(word))
+    };
+    begins(b"<!doctype html") || begins(b"<html")
+}
+
 /// `a=b&c=d` and nothing that forms do not have.
-fn looks_like_form(bytes: &[u8]) -> bool {
+pub(super) fn looks_like_form(bytes: &[u8]) -> bool {
     memchr::memchr(b'=', bytes).is_some_and(|at| {
         at > 0
             && bytes[..at]
@@ -48,51 +57,86 @@ fn looks_like_form(bytes: &[u8]) -> bool {
     })
 }
 
-/// The parts of a multipart body (RFC 7578), each under its name; false where it is none.
-fn multipart<'a>(record: &mut Record<'a>, field: Field, body: Text<'a>) -> bool {
-    let bytes = body.bytes();
-    let start = bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
-    let line = memchr::memchr2(b'\r', b'\n', &bytes[start..]).unwrap_or(0);
-    let boundary = &bytes[start..start + line];
-    if boundary.len() < 3 || !boundary.starts_with(b"--") {
-        return false;
+/// Adds a body or frame that is said to be base64: what was encoded and, where that is not all of it, the text as it
+/// stands.
+pub(super) fn push_opened<'a>(
+    record: &mut Record<'a>,
+    field: Field,
+    body: &'a Opened<'a>,
+    kind: Option<Text<'a>>,
+    worth: &Worth,
+) {
+    if is_picture(body.raw.bytes()) {
+        return;
     }
-    let ends: Vec<usize> = memchr::memmem::find_iter(bytes, boundary).collect();
-    for (n, &at) in ends.iter().enumerate() {
-        let end = ends.get(n + 1).copied().unwrap_or(bytes.len());
-        let part = body.slice(at + boundary.len()..end);
-        let Some((head, blank)) = [&b"\r\n\r\n"[..], b"\n\n"]
-            .into_iter()
-            .find_map(|b| memchr::memmem::find(part.bytes(), b).map(|at| (at, b.len())))
-        else {
-            continue;
-        };
-        let value = part.from(head + blank);
-        let trimmed = value.bytes().strip_suffix(b"\n").unwrap_or(value.bytes());
-        let trimmed = trimmed.strip_suffix(b"\r").unwrap_or(trimmed);
-        let value = value.to(trimmed.len());
-        match part_name(part.to(head)) {
-            Some(name) => record.push(field, Content::Named(name, Part::Form, value)),
-            None => record.push(field, Content::Text(value)),
+    if let Some(plain) = body.text() {
+        push(record, field, plain, kind, worth);
+    }
+    if !body.whole {
+        push(record, field, body.raw, kind, worth);
+    }
+}
+
+/// Text that is said to be base64.
+pub(super) struct Opened<'a> {
+    raw: Text<'a>,
+    plain: Vec<u8>,
+    base: Base<'a>,
+    /// Whether all of it is.
+    whole: bool,
+}
+
+impl<'a> Opened<'a> {
+    /// Undoes it as far as it goes.
+    pub fn new(raw: Text<'a>) -> Opened<'a> {
+        let length = base64_len(raw.bytes());
+        let coded = raw.to(length);
+        Opened {
+            raw,
+            plain: Coding::Base64.decode(coded.bytes()).into_owned(),
+            base: Base::decoded(coded, Coding::Base64),
+            whole: raw.bytes()[length..].trim_ascii().is_empty(),
         }
     }
-    true
+
+    /// What was encoded; where nothing was, the text as it stands.
+    pub fn readable(&'a self) -> Text<'a> {
+        self.text().unwrap_or(self.raw)
+    }
+
+    /// What was encoded.
+    fn text(&'a self) -> Option<Text<'a>> {
+        (!self.plain.is_empty()).then(|| Text::new(&self.plain, &self.base))
+    }
 }
 
-fn part_name<'a>(head: Text<'a>) -> Option<&'a str> {
-    let bytes: &'a [u8] = head.bytes();
-    let at = memchr::memmem::find(bytes, b"name=\"")? + 6;
-    let len = memchr::memchr(b'"', &bytes[at..])?;
-    std::str::from_utf8(&bytes[at..at + len]).ok()
-}
+/// Bytes in which a refusal has to begin.
+const REFUSAL: usize = 512;
 
-/// The code of an ArcGIS refusal, which comes with HTTP 200: `{"error":{"code":498,…}}`.
+/// The same of a page.
+const REFUSAL_PAGE: usize = 8 << 10;
+
+/// The code of an ArcGIS refusal, which comes with HTTP 200: `{"error":{"code":498,…}}`, the same in a JSONP call, or
+/// a page that says `Error: …` and `Code: 498`.
 pub(super) fn arcgis_error(body: Text) -> Option<u16> {
-    let head = body.to(512);
-    let at = memchr::memmem::find(head.bytes(), b"\"error\"")?;
-    let doc = json::read(head).filter(|_| at < 64)?;
-    let code = doc.members.iter().find(|m| &*m.path == "error.code")?;
-    let code: u16 = std::str::from_utf8(code.value.bytes()).ok()?.parse().ok()?;
+    let code = if body.bytes().trim_ascii_start().first() == Some(&b'<') {
+        let page = body.to(REFUSAL_PAGE).bytes();
+        memchr::memmem::find(page, b"Error:")?;
+        let at = memchr::memmem::find(page, b"Code:")? + 5;
+        // `<b>Code: </b>498`
+        let mut rest = page[at..].trim_ascii_start();
+        while rest.first() == Some(&b'<') {
+            rest = rest[memchr::memchr(b'>', rest)? + 1..].trim_ascii_start();
+        }
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?
+    } else {
+        let head = body.from(jsonp::argument(body.bytes())?).to(REFUSAL);
+        let at = memchr::memmem::find(head.bytes(), b"\"error\"")?;
+        let doc = json::read(head).filter(|_| at < 64)?;
+        let code = doc.members.iter().find(|m| &*m.path == "error.code")?;
+        std::str::from_utf8(code.value.bytes()).ok()?.parse().ok()?
+    };
     matches!(code, 400..=499).then_some(code)
 }
 
@@ -102,53 +146,34 @@ pub(super) fn is_picture(coded: &[u8]) -> bool {
     matches!(magic::tell(&head), Magic::Ignored(_))
 }
 
-/// A window of a long string. Which string it is, and of which request, stands before it.
-pub(super) fn window(
-    list: List,
-    before: Text,
-    window: Text,
-    skipped: usize,
-    format: u16,
-    worth: &Worth,
-    visit: &mut dyn FnMut(&Record),
-) {
-    let doc = json::read(before).filter(|_| list == List::Entries);
-    let members = doc.map(|d| d.members).unwrap_or_default();
-    let plain = entry::Plain::new(&members);
-    let Around { mut record, .. } = entry::around(&members, &plain, format);
-    let field = match members.last().map(|m| &*m.path) {
-        Some("request.postData.text" | "request.postData.params.value") => Field::RequestBody,
-        Some("response.content.text") => Field::ResponseBody,
-        Some("request.url") => Field::Url,
-        _ => Field::Text,
-    };
-    let decoded = Coding::Json.decode(window.bytes());
-    let base = Base::decoded(window, Coding::Json);
-    let text = match &decoded {
-        std::borrow::Cow::Borrowed(_) => window,
-        std::borrow::Cow::Owned(bytes) => Text::new(bytes, &base),
-    };
-    // Whether it is base64 is often said only after it; its first bytes tell.
-    let coded = text
-        .bytes()
-        .iter()
-        .take(4096)
-        .all(|b| b.is_ascii_alphanumeric() || b"+/=-_".contains(b));
-    let aligned = text.from((4 - skipped % 4) % 4);
-    let plain64 = if coded {
-        Coding::Base64.decode(aligned.bytes())
-    } else {
-        Default::default()
-    };
-    let base64 = Base::decoded(aligned, Coding::Base64);
-    let inner = Text::new(&plain64, &base64);
-    if !inner.is_empty() && worth(inner.bytes()) {
-        record.push(field, Content::Text(inner));
-    }
-    if worth(text.bytes()) {
-        record.push(field, Content::Text(text));
-    }
-    if !record.carriers.is_empty() {
-        visit(&record);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_understood_in_every_form() {
+        for (body, code) in [
+            (r#"{"error":{"code":498,"message":"Invalid Token."}}"#, Some(498)),
+            (
+                r#"callback({"error":{"code":499,"message":"Token Required"}});"#,
+                Some(499),
+            ),
+            (
+                r#"/**/ typeof cb === 'function' && cb({"error":{"code":498}});"#,
+                Some(498),
+            ),
+            (
+                "<html><body><b>Error: Invalid Token<br/>Code: 498<br/></body>",
+                Some(498),
+            ),
+            ("<h2>Error:</h2> Token <b>Code: </b> 499", Some(499)),
+            ("<html>Error: <b>Code: </b>200", None),
+            ("<p>Code: 498</p>", None),
+            (r#"{"code":498}"#, None),
+            (r#"{"x":"cb({\"error\":{\"code\":498}})"}"#, None),
+        ] {
+            let base = Base::Source { offset: 0 };
+            assert_eq!(arcgis_error(Text::new(body.as_bytes(), &base)), code, "{body}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! One entry of a HAR as a record: the request's URL, headers, cookies and body, the response's, and whatever else
 //! stands beside them. What the format says twice (`queryString` beside `url`, `cookies` beside the header) counts
-//! once.
+//! once. An entry that is too large to be read at once comes in parts, which are records of their own.
 
-use super::body;
+use super::body::{self, Opened};
 use crate::format::columns::{Column, header, response_header};
 use crate::format::document::Worth;
 use crate::record::{Content, Field, Part, Record};
@@ -10,6 +10,7 @@ use crate::text::{Base, Coding, Text, json};
 use crate::time::TimeForm;
 use crate::url::Url;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The strings of a document, their escapes undone.
 pub(super) struct Plain<'d> {
@@ -45,19 +46,52 @@ impl<'d> Plain<'d> {
 #[derive(Default)]
 pub(super) struct Around<'a> {
     pub record: Record<'a>,
+    pub url: Option<Url<'a>>,
     pub request_type: Option<Text<'a>>,
     pub response_type: Option<Text<'a>>,
-    pub base64: bool,
+    request_base64: bool,
+    response_base64: bool,
 }
 
-/// Reads what tells when, how and of whom something was asked.
-pub(super) fn around<'a>(members: &'a [json::Member<'a>], plain: &'a Plain<'a>, format: u16) -> Around<'a> {
+impl<'a> Around<'a> {
+    /// Adds the address that was asked for without what it can carry: what else is found belongs to it.
+    pub fn push_place(&mut self) {
+        if let Some(url) = self.url {
+            let place = Url {
+                userinfo: None,
+                query: None,
+                fragment: None,
+                ..url
+            };
+            self.record.push_echo(Field::Url, Content::Url(place));
+        }
+    }
+}
+
+/// The members that tell when, how and of whom something was asked.
+const AROUND: [&str; 8] = [
+    "startedDateTime",
+    "request.method",
+    "request.url",
+    "response.status",
+    "request.postData.mimeType",
+    "request.postData.encoding",
+    "response.content.mimeType",
+    "response.content.encoding",
+];
+
+/// Whether a member is one of them.
+pub(super) fn is_around(path: &str) -> bool {
+    AROUND.contains(&path)
+}
+
+/// Reads them.
+pub(super) fn around<'a>(all: impl Iterator<Item = (&'a str, Text<'a>)>, format: u16) -> Around<'a> {
     let mut out = Around::default();
     out.record.format = format;
-    for (n, m) in members.iter().enumerate() {
-        let text = plain.text(members, n);
+    for (path, text) in all {
         let r = &mut out.record;
-        match &*m.path {
+        match path {
             "startedDateTime" => r.time = Some((text, TimeForm::Iso)),
             "request.method" => r.method = Some(text),
             "request.url" => {
@@ -68,6 +102,7 @@ pub(super) fn around<'a>(members: &'a [json::Member<'a>], plain: &'a Plain<'a>, 
                     Some(b"http" | b"ws") => Some("http"),
                     _ => None,
                 };
+                out.url = Some(url);
             }
             "response.status" => {
                 r.status = std::str::from_utf8(text.bytes())
@@ -77,30 +112,171 @@ pub(super) fn around<'a>(members: &'a [json::Member<'a>], plain: &'a Plain<'a>, 
             }
             "request.postData.mimeType" => out.request_type = Some(text),
             "response.content.mimeType" => out.response_type = Some(text),
-            "response.content.encoding" => out.base64 = text.bytes().eq_ignore_ascii_case(b"base64"),
+            "request.postData.encoding" => out.request_base64 = text.bytes().eq_ignore_ascii_case(b"base64"),
+            "response.content.encoding" => out.response_base64 = text.bytes().eq_ignore_ascii_case(b"base64"),
             _ => {}
         }
     }
     out
 }
 
-/// Reads an entry. `visit` gets the text that the record stands in, and the record.
-pub(super) fn read(text: Text, format: u16, worth: &Worth, visit: &mut dyn FnMut(Text, &Record)) {
-    let Some(doc) = json::read(text) else {
-        return loose(text, format, &mut |r| visit(text, r));
+/// What earlier parts of an entry said of it.
+#[derive(Default)]
+pub(super) struct Known {
+    all: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Where what is known from elsewhere is said to stand: behind all that any file has.
+pub(super) const ELSEWHERE: Base<'static> = Base::Source { offset: 1 << 62 };
+
+impl Known {
+    /// Takes what members say.
+    pub fn add(&mut self, members: &[json::Member]) {
+        for m in members {
+            let Some(&path) = AROUND.iter().find(|p| **p == &*m.path) else {
+                continue;
+            };
+            let value = Coding::Json.decode(m.value.bytes()).into_owned();
+            match self.all.iter_mut().find(|k| k.0 == path) {
+                Some(old) => old.1 = value,
+                None => self.all.push((path, value)),
+            }
+        }
+    }
+
+    /// The same as a record that nothing was added to.
+    pub fn around<'a>(&'a self, elsewhere: &'a Base<'a>, format: u16) -> Around<'a> {
+        around(self.texts(elsewhere), format)
+    }
+
+    fn texts<'a>(&'a self, elsewhere: &'a Base<'a>) -> impl Iterator<Item = (&'a str, Text<'a>)> {
+        self.all
+            .iter()
+            .map(move |(path, value)| (*path, Text::new(value, elsewhere)))
+    }
+}
+
+/// What goes from one piece of an entry to the next.
+#[derive(Default)]
+pub(super) struct Carry {
+    /// What is open where the last one ended.
+    pub open: json::Open,
+    known: Known,
+    begun: bool,
+    /// Whether the last one was no JSON, so that nobody knows what is open.
+    lost: bool,
+}
+
+impl Carry {
+    /// Whether no piece of the entry was read.
+    pub fn is_new(&self) -> bool {
+        !self.begun
+    }
+
+    /// All that is known where `members` follow.
+    pub fn with(&self, members: &[json::Member]) -> Known {
+        let mut known = Known {
+            all: self.known.all.clone(),
+        };
+        known.add(members);
+        known
+    }
+}
+
+/// Receives the text that a record stands in, the record, and what of it counts.
+pub(super) type Visit<'v> = dyn FnMut(Text, &Record, Option<Range<u64>>) + 'v;
+
+/// Reads an entry or a piece of one; `cut`: more of it follows in another. False where it is no JSON: from there on it
+/// is read as text.
+pub(super) fn read(
+    text: Text,
+    carry: &mut Carry,
+    cut: bool,
+    format: u16,
+    worth: &Worth,
+    visit: &mut Visit,
+) -> bool {
+    let part = Some(&carry.open).filter(|_| !carry.lost);
+    let Some(part) = part.and_then(|open| json::part(text, open)) else {
+        loose(text, format, &mut |r| visit(text, r, None));
+        return text.bytes().trim_ascii().is_empty();
     };
-    let members = &doc.members;
-    let plain = Plain::new(members);
+    if part.stop != json::Stop::More && !cut && !carry.begun {
+        let plain = Plain::new(&part.members);
+        let all = (0..part.members.len()).map(|n| (&*part.members[n].path, plain.text(&part.members, n)));
+        let around = around(all, format);
+        // What the reader of JSON did not get through is text.
+        let rest = text.from(if part.stop == json::Stop::Whole {
+            text.len()
+        } else {
+            part.end
+        });
+        members(&part.members, &plain, around, rest, worth, &mut |r| {
+            visit(text, r, None)
+        });
+        return rest.bytes().trim_ascii().is_empty();
+    }
+    // All that stands in it belongs to one request, wherever that is told.
+    let told = json::select(text, &carry.open, &is_around);
+    let known = carry.with(told.as_ref().map_or(&[], |p| &p.members));
+    let (mut at, mut part) = (text, part);
+    let (open, sound) = loop {
+        let plain = Plain::new(&part.members);
+        let mut around = known.around(&ELSEWHERE, format);
+        around.push_place();
+        let more = part.stop == json::Stop::More;
+        let rest = at.from(if part.stop == json::Stop::Whole {
+            at.len()
+        } else {
+            part.end
+        });
+        let here = if more { at.to(part.end) } else { at };
+        let own = Some(here.span());
+        let loose = if more { rest.to(0) } else { rest };
+        members(&part.members, &plain, around, loose, worth, &mut |r| {
+            visit(here, r, own.clone())
+        });
+        drop(plain);
+        let next = if more { json::part(rest, &part.open) } else { None };
+        match next {
+            Some(next) => (at, part) = (rest, next),
+            None => break (part.open, rest.bytes().trim_ascii().is_empty()),
+        }
+    };
+    *carry = Carry {
+        open,
+        known,
+        begun: true,
+        lost: !sound,
+    };
+    sound
+}
+
+/// The record of an entry's members, of all or of some that follow one another; `rest` is read as text.
+fn members<'a>(
+    members: &'a [json::Member<'a>],
+    plain: &'a Plain<'a>,
+    around: Around<'a>,
+    rest: Text<'a>,
+    worth: &Worth,
+    visit: &mut dyn FnMut(&Record),
+) {
     let Around {
         mut record,
         request_type,
         response_type,
-        base64,
-    } = around(members, &plain, format);
+        request_base64,
+        response_base64,
+        ..
+    } = around;
     let columns: Vec<Option<(Column, bool)>> =
-        (0..members.len()).map(|n| column(members, &plain, n)).collect();
+        (0..members.len()).map(|n| column(members, plain, n)).collect();
     let names: Vec<Option<&str>> = (0..members.len())
         .map(|n| name_of(members, n).and_then(|n| std::str::from_utf8(plain.text(members, n).bytes()).ok()))
+        .collect();
+    let frames: Vec<(usize, Opened)> = (0..members.len())
+        .filter(|&n| is_binary(members, n))
+        .map(|n| (n, Opened::new(plain.text(members, n))))
         .collect();
     let mut request_body = None;
     let mut response_body = None;
@@ -141,9 +317,11 @@ pub(super) fn read(text: Text, format: u16, worth: &Worth, visit: &mut dyn FnMut
             "request.postData.text" => request_body = Some(text),
             "response.content.text" => response_body = Some(text),
             "_webSocketMessages.data" => {
-                let field = sent(members, &plain, n);
-                if worth(text.bytes()) {
-                    r.push(field, Content::Text(text));
+                let field = sent(members, plain, n);
+                match frames.binary_search_by_key(&n, |f| f.0) {
+                    Ok(at) => body::push_opened(r, field, &frames[at].1, None, worth),
+                    Err(_) if worth(text.bytes()) => r.push(field, Content::Text(text)),
+                    Err(_) => {}
                 }
             }
             "comment" | "request.comment" | "response.comment" | "pageref" => {
@@ -159,29 +337,52 @@ pub(super) fn read(text: Text, format: u16, worth: &Worth, visit: &mut dyn FnMut
             _ => {}
         }
     }
-    // What the reader of JSON did not get through is text.
-    let rest = text.from(doc.end);
-    if !doc.whole && !rest.is_empty() && worth(rest.bytes()) {
+    if !rest.bytes().trim_ascii().is_empty() && worth(rest.bytes()) {
         record.push(Field::Text, Content::Text(rest));
     }
-    if let Some(body) = request_body {
-        body::push(&mut record, Field::RequestBody, body, request_type, worth);
+    let open = |text: Option<Text<'a>>, base64: bool| text.filter(|_| base64).map(Opened::new);
+    let (request, response) = (
+        open(request_body, request_base64),
+        open(response_body, response_base64),
+    );
+    match (&request, request_body) {
+        (Some(opened), _) => body::push_opened(&mut record, Field::RequestBody, opened, request_type, worth),
+        (None, Some(body)) => body::push(&mut record, Field::RequestBody, body, request_type, worth),
+        (None, None) => {}
     }
-    let decoded;
-    let base;
-    if let Some(mut body) = response_body.filter(|b| !(base64 && body::is_picture(b.bytes()))) {
-        if base64 {
-            decoded = Coding::Base64.decode(body.bytes());
-            base = Base::decoded(body, Coding::Base64);
-            body = Text::new(&decoded, &base);
+    let field = Field::ResponseBody;
+    match (&response, response_body) {
+        (Some(opened), _) => {
+            if let Some(code) = body::arcgis_error(opened.readable()) {
+                record.status = Some(code);
+            }
+            body::push_opened(&mut record, field, opened, response_type, worth);
         }
-        if let Some(code) = body::arcgis_error(body) {
-            record.status = Some(code);
+        (None, Some(body)) => {
+            if let Some(code) = body::arcgis_error(body) {
+                record.status = Some(code);
+            }
+            body::push(&mut record, field, body, response_type, worth);
         }
-        body::push(&mut record, Field::ResponseBody, body, response_type, worth);
-        return visit(text, &record);
+        (None, None) => {}
     }
-    visit(text, &record);
+    if !record.carriers.is_empty() {
+        visit(&record);
+    }
+}
+
+/// Whether a member is a frame of a WebSocket that is no text: it is written in base64.
+fn is_binary(members: &[json::Member], n: usize) -> bool {
+    &*members[n].path == "_webSocketMessages.data"
+        && beside(members, n, "_webSocketMessages.opcode").is_some_and(|i| members[i].value.bytes() == b"2")
+}
+
+/// The member of that path in the same object as the one at `n`.
+fn beside(members: &[json::Member], n: usize, path: &str) -> Option<usize> {
+    let object = members[n].object;
+    let near = n.saturating_sub(6)..(n + 6).min(members.len());
+    near.into_iter()
+        .find(|&i| members[i].object == object && &*members[i].path == path)
 }
 
 /// Members that tell of the message, and hold nothing.
@@ -245,7 +446,7 @@ fn push_header<'a>(r: &mut Record<'a>, column: &'a Column, text: Text<'a>, respo
 }
 
 /// The member that names the value at `n`: `{"name": …, "value": …}`, in either order.
-fn name_of(members: &[json::Member], n: usize) -> Option<usize> {
+pub(super) fn name_of(members: &[json::Member], n: usize) -> Option<usize> {
     let object = members[n].object;
     let stem = members[n].path.strip_suffix(".value")?;
     let near = n.saturating_sub(12)..(n + 12).min(members.len());
@@ -254,7 +455,7 @@ fn name_of(members: &[json::Member], n: usize) -> Option<usize> {
     })
 }
 
-fn column(members: &[json::Member], plain: &Plain, n: usize) -> Option<(Column, bool)> {
+pub(super) fn column(members: &[json::Member], plain: &Plain, n: usize) -> Option<(Column, bool)> {
     let response = match &*members[n].path {
         "request.headers.value" => false,
         "response.headers.value" => true,
@@ -273,12 +474,8 @@ fn column(members: &[json::Member], plain: &Plain, n: usize) -> Option<(Column, 
 }
 
 /// Whether a message of a WebSocket was sent or received.
-fn sent(members: &[json::Member], plain: &Plain, n: usize) -> Field {
-    let object = members[n].object;
-    let near = n.saturating_sub(6)..(n + 6).min(members.len());
-    let kind = near
-        .into_iter()
-        .find(|&i| members[i].object == object && &*members[i].path == "_webSocketMessages.type");
+pub(super) fn sent(members: &[json::Member], plain: &Plain, n: usize) -> Field {
+    let kind = beside(members, n, "_webSocketMessages.type");
     match kind.map(|i| plain.text(members, i).bytes()) {
         Some(b"receive") => Field::ResponseBody,
         _ => Field::RequestBody,

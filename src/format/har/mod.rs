@@ -5,12 +5,18 @@
 mod batch;
 mod body;
 mod entry;
+mod jsonp;
+mod long;
+mod multipart;
 mod split;
+mod syntax;
+mod window;
 
 use super::document::{Read as Outcome, WindowVisit as Visit, Worth};
 use crate::finding::Position;
 use crate::text::{Base, Text, json};
 pub use batch::Batch;
+use entry::Carry;
 use split::{List, Piece, Splitter};
 use std::io::Read;
 
@@ -22,28 +28,16 @@ const BUFFER: usize = 128 << 10;
 pub enum Form {
     /// A log of entries.
     Log,
-    /// One entry alone, as tools cut them out.
+    /// One entry or several without a log around them, as tools cut them out: in a list, or one after the other.
     Entry,
 }
 
 /// What a source that begins with `head` is: an object, perhaps in a JSONP call, whose member `log` is an object with
-/// members that a HAR's log has, or one entry; `None` where it is neither.
+/// members that a HAR's log has, or entries; `None` where it is neither.
 pub fn sniff(head: &[u8]) -> Option<Form> {
-    let head = head
-        .strip_prefix(b"\xEF\xBB\xBF")
-        .unwrap_or(head)
-        .trim_ascii_start();
-    let brace = head.iter().take(256).position(|&b| b == b'{')?;
-    let call = head[..brace].trim_ascii();
-    let jsonp = call.strip_suffix(b"(").is_some_and(|name| {
-        name.iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"_$.".contains(b))
-    });
-    if !call.is_empty() && !jsonp {
-        return None;
-    }
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let base = Base::Source { offset: 0 };
-    let text = Text::new(&head[brace..], &base);
+    let text = Text::new(&head[jsonp::argument(head)?..], &base);
     let doc = json::read(text)?;
     let has = |path: &str| {
         let below = |p: &str| {
@@ -52,12 +46,18 @@ pub fn sniff(head: &[u8]) -> Option<Form> {
         };
         doc.members.iter().any(|m| below(&m.path))
     };
-    if has("log.entries") || has("log.pages") || has("log.creator") && has("log.version") {
+    let list = text.bytes().first() == Some(&b'[');
+    if !list && (has("log.entries") || has("log.pages") || has("log.creator") && has("log.version")) {
         return Some(Form::Log);
     }
+    if !(has("startedDateTime") && has("request.url")) {
+        return None;
+    }
     let rest = text.bytes().get(doc.end..).unwrap_or_default();
-    let alone = !doc.whole || rest.iter().all(u8::is_ascii_whitespace);
-    (alone && has("startedDateTime") && has("request.url")).then_some(Form::Entry)
+    let alone = !list && (!doc.whole || rest.iter().all(u8::is_ascii_whitespace));
+    // Where there are several, they have to have what no log of a server calls so.
+    let several = has("request.method") && has("request.headers") && (has("response.status") || !doc.whole);
+    (alone || several).then_some(Form::Entry)
 }
 
 /// Takes a batch of entries to read it elsewhere, or gives it back.
@@ -81,26 +81,35 @@ pub fn read(
     let mut offset = 0;
     let mut failed = None;
     let mut entry = 0;
+    let mut loose = Loose::default();
+    let mut carry = Carry::default();
     let mut batch = Batch::default();
     let mut take = |piece: Piece| {
         let at = entry;
+        let mut plain = false;
         if let Piece::Unit {
             list: List::Entries,
             cut: false,
+            sound,
             ..
         } = &piece
         {
             entry += 1;
+            plain = *sound && carry.is_new();
         }
-        let Some(hand) = &mut hand else {
-            return give(&piece, at, format, worth, visit);
-        };
-        let added = batch.add(&piece, at);
-        if !added || batch.is_full() {
-            pass(&mut batch, hand, format, worth, visit);
+        // What needs to know of other pieces, or may have to be told of, is read here.
+        let mut hand = hand.as_deref_mut();
+        if let Some(hand) = &mut hand {
+            let added = plain && batch.add(&piece, at);
+            if !added || batch.is_full() {
+                pass(&mut batch, hand, format, worth, visit);
+            }
+            if added || plain && batch.add(&piece, at) {
+                return;
+            }
         }
-        if !added && !batch.add(&piece, at) {
-            give(&piece, at, format, worth, visit);
+        if !give(&piece, at, &mut carry, format, worth, visit) {
+            loose.add(at);
         }
     };
     loop {
@@ -121,37 +130,84 @@ pub fn read(
     if let Some(hand) = &mut hand {
         pass(&mut batch, hand, format, worth, visit);
     }
+    let entries = splitter.entries;
     let problem = failed.or(splitter.problem.map(|p| format!("the HAR {p}")));
+    let behind = match splitter.is_text() {
+        true => "; what stands before was scanned, what follows as text",
+        false => "; what stands before was scanned",
+    };
     Outcome {
-        records: splitter.entries,
-        problem: problem.map(|p| {
+        records: entries,
+        problem: match problem {
+            Some(p) => Some(format!("{p} after {entries} entries{behind}")),
+            None => loose.problem(),
+        },
+    }
+}
+
+/// Entries that are no JSON.
+#[derive(Default)]
+struct Loose {
+    count: u64,
+    first: u64,
+    last: Option<u64>,
+}
+
+impl Loose {
+    fn add(&mut self, entry: u64) {
+        if self.count == 0 {
+            self.first = entry;
+        }
+        self.count += u64::from(self.last != Some(entry));
+        self.last = Some(entry);
+    }
+
+    fn problem(&self) -> Option<String> {
+        let Loose { count, first, .. } = self;
+        (*count > 0).then(|| {
             format!(
-                "{p} after {} entries; what stands before was scanned",
-                splitter.entries
+                "{count} entries of the HAR are no well-formed JSON, entry {first} the first of them; from where they \
+                 break they were scanned as text: record or export it again"
             )
-        }),
+        })
     }
 }
 
 /// Hands a batch over, or reads it here.
 fn pass(batch: &mut Batch, hand: &mut Hand, format: u16, worth: &Worth, visit: &mut Visit) {
+    if batch.is_empty() {
+        return;
+    }
     if let Some(mine) = hand(std::mem::take(batch)) {
         mine.read(format, worth, visit);
         *batch = mine.emptied();
     }
 }
 
-/// Reads a piece; entry `entry` is the one at hand.
-fn give(piece: &Piece, entry: u64, format: u16, worth: &Worth, visit: &mut Visit) {
+/// Reads a piece; entry `entry` is the one at hand, of which `carry` knows what stood in earlier pieces. False where
+/// it is no JSON.
+fn give(piece: &Piece, entry: u64, carry: &mut Carry, format: u16, worth: &Worth, visit: &mut Visit) -> bool {
     let at = Position::Entry(entry);
     match piece {
         Piece::Unit {
-            list, bytes, pieces, ..
+            list,
+            bytes,
+            pieces,
+            cut,
+            ..
         } => {
             let base = Base::Joined { pieces };
             let text = Text::new(bytes, &base);
             match list {
-                List::Entries => entry::read(text, format, worth, &mut |whole, r| visit(at, whole, r, None)),
+                List::Entries => {
+                    let sound = entry::read(text, carry, *cut, format, worth, &mut |whole, r, own| {
+                        visit(at, whole, r, own);
+                    });
+                    if !cut {
+                        *carry = Carry::default();
+                    }
+                    return sound;
+                }
                 List::Pages => entry::page(text, format, &mut |r| visit(at, text, r, None)),
                 List::Around => entry::loose(text, format, &mut |r| visit(at, text, r, None)),
             }
@@ -171,10 +227,26 @@ fn give(piece: &Piece, entry: u64, format: u16, worth: &Worth, visit: &mut Visit
             let base = Base::Source { offset: *offset };
             let window = Text::new(bytes, &base);
             if !body::is_picture(head) {
-                body::window(*list, before, window, *skipped, format, worth, &mut |r| {
+                let around = window::Around {
+                    list: *list,
+                    before,
+                    carry,
+                    skipped: *skipped,
+                    head,
+                };
+                let own = own.start..own.end.min(offset + bytes.len() as u64);
+                window::read(&around, window, format, worth, &mut |r| {
                     visit(at, window, r, Some(own.clone()));
                 });
             }
         }
+        Piece::Rest { bytes, offset, own } => {
+            let base = Base::Source { offset: *offset };
+            let text = Text::new(bytes, &base);
+            if worth(bytes) {
+                entry::loose(text, format, &mut |r| visit(at, text, r, Some(own.clone())));
+            }
+        }
     }
+    true
 }

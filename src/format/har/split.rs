@@ -1,21 +1,22 @@
 //! Cuts a HAR into its entries as it streams by. An entry is held whole but for its long strings, which are given
 //! in overlapping windows as they come, so that memory is bounded however large a body is. Nothing is parsed here
-//! beyond what it takes to know where an entry begins and ends.
+//! beyond what it takes to know where an entry begins and ends, and whether it is JSON. Where one document ends
+//! another may begin; what is no JSON is given as text.
 
+use super::long::{Long, OVERLAP, WINDOW, whole_escapes};
+use super::syntax::Syntax;
 use std::ops::Range;
 
 /// Strings longer than this are given in windows, in bytes as they stand in the file.
 const LONG: usize = 512 << 10;
 
-/// How much of a long string one window has, and how much two of them share.
-const WINDOW: usize = 1 << 20;
-const OVERLAP: usize = 64 << 10;
-
-/// The most that is held of one entry; what goes beyond is given apart, as text.
+/// How much is held of one entry before it is cut between two elements of a list in it; and before it is cut
+/// between any two members.
 const MAX_ENTRY: usize = 16 << 20;
+const MAX_HELD: usize = 24 << 20;
 
 /// Containers deeper than this are in no HAR.
-const MAX_DEPTH: usize = 512;
+const MAX_DEPTH: usize = 1024;
 
 /// Which list of the log something stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Piece<'a> {
         pieces: &'a [(usize, u64)],
         /// Whether more of the same element follows or the file ends in it: it is no whole document.
         cut: bool,
+        /// Whether it is JSON, as far as it goes.
+        sound: bool,
     },
     /// A window of a long string.
     Window {
@@ -57,24 +60,21 @@ pub enum Piece<'a> {
         offset: u64,
         /// Where in the file credentials begin that belong to this window and not to its neighbours.
         own: Range<u64>,
-        /// Bytes of the string, escapes undone, that stand before the window.
+        /// Digits of base64 in the string that stand before the window.
         skipped: usize,
         /// How the string begins.
         head: &'a [u8],
     },
+    /// A window of what is no JSON.
+    Rest {
+        /// Its bytes.
+        bytes: &'a [u8],
+        /// Where they begin in the file.
+        offset: u64,
+        /// Where in the file credentials begin that belong to this window and not to its neighbours.
+        own: Range<u64>,
+    },
 }
-
-/// A long string on its way.
-struct Long {
-    bytes: Vec<u8>,
-    offset: u64,
-    first: bool,
-    skipped: usize,
-    head: Box<[u8]>,
-}
-
-/// Bytes of a long string's beginning that are remembered.
-const STRING_HEAD: usize = 64;
 
 #[derive(Default)]
 struct Held {
@@ -112,9 +112,13 @@ pub struct Splitter {
     element: Held,
     around: Held,
     long: Option<Long>,
+    /// Whether the element at hand is JSON so far.
+    syntax: Syntax,
     begun: bool,
-    /// Whether the outermost container was closed; what follows is the end of a JSONP call.
+    /// Whether the outermost container was closed; what follows is the end of a JSONP call, or another document.
     ended: bool,
+    /// What is no JSON.
+    rest: Option<Long>,
     /// How deep the elements are.
     depth: usize,
     /// Elements of `log.entries` that were whole.
@@ -136,8 +140,10 @@ impl Default for Splitter {
             element: Held::default(),
             around: Held::default(),
             long: None,
+            syntax: Syntax::default(),
             begun: false,
             ended: false,
+            rest: None,
             depth: ELEMENTS,
             entries: 0,
             problem: None,
@@ -171,13 +177,59 @@ impl Splitter {
             // A byte order mark, or the call around JSONP.
             at = chunk.iter().position(|&b| b == b'{').unwrap_or(chunk.len());
             self.begun = at < chunk.len();
+            let before = chunk[..at].strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&chunk[..at]);
+            if !before.trim_ascii().is_empty() {
+                self.around.push(before, offset + (at - before.len()) as u64);
+            }
         }
-        while at < chunk.len() && self.problem.is_none() && !self.ended {
-            at = if self.in_string {
+        while at < chunk.len() {
+            at = if self.rest.is_some() {
+                self.rest(&chunk[at..], give);
+                chunk.len()
+            } else if self.problem.is_some() {
+                self.flush(give);
+                self.begin_rest(offset + at as u64);
+                at
+            } else if self.ended {
+                self.behind(chunk, at, offset)
+            } else if self.in_string {
                 self.in_string(chunk, at, offset, give)
             } else {
                 self.structure(chunk, at, offset, give)
             };
+        }
+    }
+
+    /// Behind the end of a document: another may begin.
+    fn behind(&mut self, chunk: &[u8], at: usize, offset: u64) -> usize {
+        // The end of a JSONP call, byte order marks and, between entries, what parts the elements of a list.
+        let parts: &[u8] = if self.depth == 0 { b",[]" } else { b"" };
+        let between = |b: &u8| b.is_ascii_whitespace() || b");\xEF\xBB\xBF".contains(b) || parts.contains(b);
+        let Some(to) = chunk[at..].iter().position(|b| !between(b)).map(|n| at + n) else {
+            return chunk.len();
+        };
+        if chunk[to] == b'{' {
+            self.ended = false;
+            self.keys = Default::default();
+        } else {
+            self.problem = Some("has other text behind its end");
+            self.begin_rest(offset + to as u64);
+        }
+        to
+    }
+
+    /// What follows is read as text.
+    fn begin_rest(&mut self, offset: u64) {
+        self.rest = Some(Long::new(Vec::new(), offset));
+    }
+
+    fn rest(&mut self, bytes: &[u8], give: &mut dyn FnMut(Piece)) {
+        if let Some(rest) = &mut self.rest {
+            rest.bytes.extend_from_slice(bytes);
+            while rest.bytes.len() > WINDOW {
+                rest.window(WINDOW, false, give);
+                rest.advance(WINDOW - OVERLAP);
+            }
         }
     }
 
@@ -218,13 +270,7 @@ impl Splitter {
                     // It stands in the file as one: its offset follows from where its last byte stands.
                     let offset = offset + to as u64 - string.len() as u64;
                     held.pieces.retain(|p| p.0 <= begin);
-                    self.long = Some(Long {
-                        head: string[..STRING_HEAD].into(),
-                        bytes: string,
-                        offset,
-                        first: true,
-                        skipped: 0,
-                    });
+                    self.long = Some(Long::new(string, offset));
                 }
             }
         }
@@ -252,12 +298,7 @@ impl Splitter {
         } else {
             whole_escapes(&long.bytes, WINDOW.min(long.bytes.len()))
         };
-        let half = (OVERLAP / 2) as u64;
-        let own = if long.first { 0 } else { long.offset + half }..if last {
-            u64::MAX
-        } else {
-            long.offset + length as u64 - half
-        };
+        let own = long.own(length, last);
         let (bytes, offset, skipped) = (&long.bytes[..length], long.offset, long.skipped);
         let list = self.list;
         let held = self.held();
@@ -272,11 +313,7 @@ impl Splitter {
             head: &long.head,
         });
         if !last {
-            let keep = whole_escapes(&long.bytes, length - OVERLAP);
-            long.skipped += unescaped_len(&long.bytes[..keep]);
-            long.offset += keep as u64;
-            long.bytes.drain(..keep);
-            long.first = false;
+            long.advance(whole_escapes(&long.bytes, length - OVERLAP));
         }
         self.long = Some(long);
     }
@@ -287,6 +324,11 @@ impl Splitter {
         while to < chunk.len() {
             let byte = chunk[to];
             to += 1;
+            self.syntax.follow(
+                byte,
+                self.stack.last() == Some(&b'{'),
+                self.stack.len() - self.depth.min(self.stack.len()),
+            );
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' | b',' if self.between() => {
                     self.keep(&chunk[at..to - 1], offset + at as u64);
@@ -315,6 +357,7 @@ impl Splitter {
                         if list != List::Around {
                             self.keep(&chunk[at..to - 1], offset + at as u64);
                             self.list = list;
+                            self.syntax = Syntax::default();
                             self.stack.push(byte);
                             self.element.push(b"{", offset + to as u64 - 1);
                             return to;
@@ -343,7 +386,7 @@ impl Splitter {
                         return to;
                     }
                 }
-                b',' if self.held().bytes.len() >= MAX_ENTRY => {
+                b',' if self.is_enough(to - at) => {
                     self.keep(&chunk[at..to], offset + at as u64);
                     match self.list {
                         List::Around => self.give_around(give),
@@ -355,7 +398,16 @@ impl Splitter {
             }
         }
         self.keep(&chunk[at..], offset + at as u64);
+        if self.held().bytes.len() > 2 * MAX_HELD {
+            self.problem = Some("is broken: nothing parts what is in it");
+        }
         to
+    }
+
+    /// Whether an element, of which `more` bytes are not held yet, is long enough to be cut here.
+    fn is_enough(&mut self, more: usize) -> bool {
+        let list = self.stack.last() == Some(&b'[');
+        self.held().bytes.len() + more >= if list { MAX_ENTRY } else { MAX_HELD }
     }
 
     /// Whether what parts the elements of a list stands here: it is not held, for it would be all that is left of
@@ -390,6 +442,7 @@ impl Splitter {
             bytes: &self.element.bytes,
             pieces: &self.element.pieces,
             cut,
+            sound: self.syntax.sound,
         });
         self.element.clear();
     }
@@ -401,6 +454,7 @@ impl Splitter {
                 bytes: &self.around.bytes,
                 pieces: &self.around.pieces,
                 cut: true,
+                sound: true,
             });
         }
         self.around.clear();
@@ -414,29 +468,29 @@ impl Splitter {
         if self.problem.is_none() && !self.stack.is_empty() {
             self.problem = Some("is cut off");
         }
+        self.flush(give);
+        if let Some(rest) = &self.rest {
+            rest.window(rest.bytes.len(), true, give);
+        }
+    }
+
+    /// Whether what was read last is no JSON, but text.
+    pub fn is_text(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Gives what is held.
+    fn flush(&mut self, give: &mut dyn FnMut(Piece)) {
         if self.long.is_some() {
             self.window(true, give);
             self.long = None;
         }
         if !self.element.bytes.is_empty() {
+            self.syntax.sound &= self.problem.is_none();
             self.give_element(true, give);
         }
         self.give_around(give);
     }
-}
-
-/// The end of the last whole escape at or before `at`; escapes without end give up.
-fn whole_escapes(bytes: &[u8], at: usize) -> usize {
-    // An escape is 12 bytes at most (a surrogate pair): where none begins in the 12 before, none is cut.
-    (at.saturating_sub(4096)..=at)
-        .rev()
-        .find(|&p| !bytes[p.saturating_sub(12)..p].contains(&b'\\'))
-        .unwrap_or(at)
-}
-
-/// How many bytes there are once escapes are undone, roughly for what is no ASCII, exactly for base64.
-fn unescaped_len(bytes: &[u8]) -> usize {
-    bytes.len() - memchr::memchr_iter(b'\\', bytes).count()
 }
 
 #[cfg(test)]
@@ -455,6 +509,7 @@ mod tests {
                 bytes,
                 cut,
                 pieces,
+                ..
             } => {
                 for (n, &(here, there)) in pieces.iter().enumerate() {
                     let end = pieces.get(n + 1).map_or(bytes.len(), |p| p.0);
@@ -465,7 +520,10 @@ mod tests {
                 }
                 out.push((list, bytes.to_vec(), cut));
             }
-            Piece::Window { bytes, offset, .. } => {
+            Piece::Window { bytes, offset, .. } | Piece::Rest { bytes, offset, .. } => {
+                if matches!(piece, Piece::Rest { .. }) {
+                    out.push((List::Around, bytes.to_vec(), true));
+                }
                 assert_eq!(bytes, &json[offset as usize..offset as usize + bytes.len()]);
             }
         };
@@ -492,6 +550,34 @@ mod tests {
         for chunk in 1..40 {
             assert_eq!(pieces(HAR.as_bytes(), chunk), whole, "{chunk}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_document_is_another_or_text() {
+        for (more, entries, problem) in [
+            ("\n\u{FEFF}{\"log\":{\"entries\":[{\"c\":3}]}}\n", 3, None),
+            (" {\"log\":{\"entries\":[{\"c\":3}", 3, Some("is cut off")),
+            (
+                "garbage token=T {\"log\"",
+                2,
+                Some("has other text behind its end"),
+            ),
+        ] {
+            let json = format!("{HAR}{more}");
+            let whole = pieces(json.as_bytes(), 1 << 20);
+            let units = whole.0.iter().filter(|p| p.0 == List::Entries).count();
+            assert_eq!((units, whole.1), (entries, problem), "{more}");
+            if entries == 2 {
+                assert_eq!(whole.0.last().unwrap().1, more.as_bytes());
+            }
+            for chunk in 1..40 {
+                assert_eq!(pieces(json.as_bytes(), chunk), whole, "{chunk} {more}");
+            }
+        }
+        let broken = r#"{"log":{"entries":[{"a":1],"b":"token=T"}]}}"#;
+        let (out, problem) = pieces(broken.as_bytes(), 1 << 20);
+        assert!(problem.unwrap().contains("brackets"));
+        assert_eq!(out.last().unwrap().1, br#","b":"token=T"}]}}"#);
     }
 
     #[test]
@@ -531,12 +617,14 @@ mod tests {
                     owned.push(own);
                 }
                 Piece::Unit { bytes, list, .. } => units.push((list, bytes.to_vec())),
+                Piece::Rest { .. } => panic!(),
             };
             for (n, c) in json.as_bytes().chunks(chunk).enumerate() {
                 splitter.feed(c, (n * chunk) as u64, &mut take);
             }
             splitter.finish(&mut take);
-            assert_eq!(owned.first().unwrap().start, 0);
+            let first = json.find("ab\\n").unwrap() as u64;
+            assert_eq!(owned.first().unwrap().start, first);
             assert_eq!(owned.last().unwrap().end, u64::MAX);
             assert!(owned.windows(2).all(|w| w[0].end == w[1].start), "{owned:?}");
             assert_eq!(units[0], (List::Entries, br#"{"text":"","more":"z"}"#.to_vec()));

@@ -133,6 +133,23 @@ pub const TOP_SITES: Product = Product {
     }],
 };
 
+/// `Top Sites` of versions before 2020: with the addresses that redirect to a site, blanks between them.
+pub const THUMBNAILS: Product = Product {
+    format: "chromium-top-sites",
+    marks: &["thumbnails"],
+    tables: &[Table {
+        format: "chromium-top-sites",
+        aliases: &[("t", "thumbnails")],
+        from: "thumbnails t",
+        columns: &[
+            (Role::Url, "t.url"),
+            (Role::Title, "t.title"),
+            (Role::Text, "t.redirects"),
+        ],
+        ..TABLE
+    }],
+};
+
 /// `Shortcuts`: what was typed into the address bar and what was chosen.
 pub const SHORTCUTS: Product = Product {
     format: "chromium-shortcuts",

@@ -70,7 +70,7 @@ pub const TABLE: Table = Table {
     filter: None,
 };
 
-const PRODUCTS: [&Product; 9] = [
+const PRODUCTS: [&Product; 10] = [
     &chromium::HISTORY,
     &firefox::PLACES,
     &firefox::FAVICONS,
@@ -78,6 +78,7 @@ const PRODUCTS: [&Product; 9] = [
     &quarantine::EVENTS,
     &chromium::FAVICONS,
     &chromium::TOP_SITES,
+    &chromium::THUMBNAILS,
     &chromium::SHORTCUTS,
     &chromium::PREDICTOR,
 ];
@@ -473,6 +474,17 @@ mod tests {
         let (_, read, seen) = scan(&path);
         assert_eq!((&*seen[0].2[0].1, &seen[0].1), ("https://h/", &None));
         assert!(read.problem.is_some() && seen.len() > 100, "{}", seen.len());
+    }
+
+    #[test]
+    fn old_top_sites_are_read_with_their_redirects() {
+        let (_dir, path) = make(
+            "CREATE TABLE thumbnails(url LONGVARCHAR PRIMARY KEY, url_rank INTEGER, title LONGVARCHAR, redirects LONGVARCHAR);
+             INSERT INTO thumbnails VALUES('https://t/', 0, 'T', 'https://r/1 https://r/2');",
+        );
+        let (format, _, seen) = scan(&path);
+        assert_eq!(format, "chromium-top-sites");
+        assert_eq!(texts(&seen), ["https://t/", "T", "https://r/1 https://r/2"]);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 
 use super::epoch::Epoch;
 use super::json_stream::{self, End, Member};
-use super::row::{MAX_PIECE, Role, Row};
+use super::row::{MAX_PIECE, Name, Role, Row};
 use crate::finding::Position;
+use crate::format::columns::worth_reading;
 use crate::format::document::{Read, Visit};
+use crate::record::{Field, Part};
 use crate::text::Coding;
 
 /// What a key's member is.
@@ -15,14 +17,44 @@ enum Wanted {
     Piece(Role),
     /// A time; the lowest number counts.
     Time(u8),
+    /// Whose cookie it is.
+    Host,
+    /// What was typed into a form's field of that name.
+    Typed(&'static str),
+}
+
+/// Fields of forms that hold credentials.
+const FIELDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passwort",
+    "pwd",
+    "pass",
+    "passphrase",
+    "token",
+    "access_token",
+    "api_key",
+    "apikey",
+    "secret",
+    "client_secret",
+];
+
+/// The field of a form that a key of Firefox's means: its id, or an XPath that ends in its name.
+fn typed(key: &[u8]) -> Option<&'static str> {
+    let key = key.strip_suffix(b"]").map_or(key, |k| k.trim_ascii_end());
+    let key = key.strip_suffix(b"'").or(key.strip_suffix(b"\"")).unwrap_or(key);
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"_-".contains(b);
+    let begin = key.iter().rposition(|b| !is_name(b)).map_or(0, |n| n + 1);
+    FIELDS
+        .into_iter()
+        .find(|f| f.as_bytes().eq_ignore_ascii_case(&key[begin..]))
 }
 
 /// What the keys of all products mean. They do not contradict one another.
 fn wanted(key: &[u8]) -> Option<Wanted> {
     Some(match key {
-        b"url" | b"uri" | b"virtual_url" | b"titleUrl" | b"originalURI" | b"originalURL" => {
-            Wanted::Piece(Role::Url)
-        }
+        b"url" | b"uri" | b"virtual_url" | b"titleUrl" | b"originalURI" | b"originalURL" | b"iconUri"
+        | b"iconuri" | b"icon_url" | b"favicon_url" => Wanted::Piece(Role::Url),
         b"referrer" | b"referrer_url" | b"referer" => Wanted::Piece(Role::Referer),
         b"title" | b"name" => Wanted::Piece(Role::Title),
         b"content" | b"value" | b"postData" | b"userTypedValue" => Wanted::Piece(Role::Text),
@@ -30,7 +62,8 @@ fn wanted(key: &[u8]) -> Option<Wanted> {
         b"time_usec" | b"visitTime" | b"lastVisitTime" | b"date_added" | b"dateAdded" => Wanted::Time(0),
         b"lastAccessed" | b"date_last_used" | b"time" | b"visit_time" => Wanted::Time(1),
         b"date_modified" | b"lastModified" => Wanted::Time(2),
-        _ => return None,
+        b"host" => Wanted::Host,
+        _ => return typed(key).map(Wanted::Typed),
     })
 }
 
@@ -89,12 +122,49 @@ fn read_as(
     read
 }
 
-/// Fills `row` from an object's members; false where it has none of the role `head`, which makes it a record.
+/// The name and value of a cookie, as Firefox keeps those of a session.
+fn cookie<'m>(members: &'m [Member<Wanted>]) -> Option<(&'m Member<Wanted>, &'m Member<Wanted>)> {
+    let find = |role: Wanted| members.iter().find(|m| m.string && m.role == role);
+    find(Wanted::Host)?;
+    Some((
+        find(Wanted::Piece(Role::Title))?,
+        find(Wanted::Piece(Role::Text))?,
+    ))
+}
+
+/// The same for objects that have no address: cookies, what was typed into forms, notes. False where it is none.
+fn without_address(members: &[Member<Wanted>], row: &mut Row) -> bool {
+    let push = |row: &mut Row, field: Field, name: Box<str>, m: &Member<Wanted>| {
+        let range = row.append_raw(&m.raw, m.offset);
+        let part = Part::Form;
+        row.named(Name { field, part, name }, range, Some(Coding::Json));
+    };
+    if let Some((name, value)) = cookie(members) {
+        let name = Coding::Json.decode(&name.raw);
+        push(row, Field::Cookie, String::from_utf8_lossy(&name).into(), value);
+        return !value.raw.is_empty();
+    }
+    let mut any = false;
+    for m in members.iter().filter(|m| m.string && !m.raw.is_empty()) {
+        match m.role {
+            Wanted::Typed(name) => push(row, Field::Text, name.into(), m),
+            Wanted::Piece(Role::Text) if worth_reading(&m.raw) => {
+                row.push_raw(Role::Text, &m.raw, m.offset, Some(Coding::Json));
+            }
+            _ => continue,
+        }
+        any = true;
+    }
+    any
+}
+
+/// Fills `row` from an object's members; false where it has none of the role `head`, which makes it a record, nor
+/// anything else to be looked at.
 fn record(head: Role, members: &[Member<Wanted>], row: &mut Row) -> bool {
     row.clear();
     let is_head = |m: &&Member<Wanted>| m.string && m.role == Wanted::Piece(head) && !m.raw.is_empty();
     let Some(first) = members.iter().find(is_head) else {
-        return false;
+        return head == Role::Url && without_address(members, row);
     };
     let mut best = u8::MAX;
     for m in members {
@@ -122,7 +192,6 @@ fn record(head: Role, members: &[Member<Wanted>], row: &mut Row) -> bool {
 mod tests {
     use super::*;
     use crate::format::history::row::tests::{Seen, collect, texts};
-    use crate::record::Field;
 
     fn scan(text: &str) -> (Read, Vec<Seen>) {
         let mut out = Read::default();
@@ -170,6 +239,26 @@ mod tests {
             ["https://frame/", "https://h/#t", "T", "https://r/"]
         );
         assert_eq!(seen[1].2[2].0, Field::Referer);
+    }
+
+    #[test]
+    fn what_stands_beside_addresses_is_read() {
+        let (_, seen) = scan(
+            r#"{"type":"text/x-moz-place","uri":"https://h/","iconUri":"https://h/i","annos":[{"name":"bookmarkProperties/description","value":"see https://h/?a=1"}]}"#,
+        );
+        assert_eq!(texts(&seen), ["see https://h/?a=1", "https://h/", "https://h/i"]);
+        let text = r#"{"windows":[{"tabs":[{"entries":[{"url":"https://h/","formdata":{"id":{"user":"jo","passWord":"p"},
+            "xpath":{"/xhtml:html/xhtml:body/xhtml:input[@name='token']":"t\u0041"}}}]}]}],
+            "cookies":[{"host":"h","value":"v","name":"sid","path":"/"}]}"#;
+        let (read, seen) = scan(text);
+        assert_eq!(
+            (read.records, texts(&seen)),
+            (4, vec!["p", "tA", "https://h/", "v"])
+        );
+        let fields: Vec<Field> = seen.iter().map(|s| s.2[0].0).collect();
+        assert_eq!(fields, [Field::Text, Field::Text, Field::Url, Field::Cookie]);
+        let span = &seen[1].2[0].2;
+        assert_eq!(&text[span.start as usize..span.end as usize], r"t\u0041");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 mod bplist;
 mod chromium;
+mod command;
 mod csv;
+mod csv_layout;
 pub mod database;
 mod epoch;
 mod firefox;
@@ -100,8 +102,8 @@ pub fn read(kind: Kind, input: &mut dyn io::Read, catalogue: &Catalogue, visit: 
             let mut head = Vec::new();
             let failed = (&mut *input).take(HEAD).read_to_end(&mut head).err();
             let mut all = io::Cursor::new(&head).chain(input);
-            let mut read =
-                csv::layout(&head).map_or_else(Read::default, |l| csv::read(&mut all, &l, format, visit));
+            let mut read = csv_layout::layout(&head)
+                .map_or_else(Read::default, |l| csv::read(&mut all, &l, format, visit));
             if let Some(e) = failed {
                 read.problem = Some(format!(
                     "could not be read to its end ({e}); what stands before was read"

@@ -10,10 +10,11 @@ use crate::text::Coding;
 /// What stands first in such a file.
 pub const DOCTYPE: &[u8] = b"<!DOCTYPE NETSCAPE-Bookmark-file";
 
-/// What is read of a bookmark; icons are not.
-const ATTRIBUTES: [&[u8]; 6] = [
+/// What is read of a bookmark; of icons the address.
+const ATTRIBUTES: [&[u8]; 7] = [
     b"href",
     b"feedurl",
+    b"icon_uri",
     b"post_data",
     b"add_date",
     b"last_visit",
@@ -102,7 +103,7 @@ fn bookmark(attributes: &[(Vec<u8>, Held)], row: &mut Row) {
     let mut best = ATTRIBUTES.len();
     for (name, value) in attributes {
         match &name[..] {
-            b"href" | b"feedurl" => push(row, Role::Url, value),
+            b"href" | b"feedurl" | b"icon_uri" => push(row, Role::Url, value),
             b"post_data" => push(row, Role::Text, value),
             _ => {
                 // The date of a bookmark goes before that of a visit or change.
@@ -137,7 +138,7 @@ mod tests {
 <DL><p>
     <DT><H3 ADD_DATE="1767225600">Folder &amp; more</H3>
     <DL><p>
-        <DT><A HREF="https://h/?f=json&amp;token=x&#38;y=1" ADD_DATE="1767225600" LAST_VISIT="5" ICON="data:image/png;base64,AAAA?token=no">P &lt;1&gt;</A>
+        <DT><A HREF="https://h/?f=json&amp;token=x&#38;y=1" ADD_DATE="1767225600" LAST_VISIT="5" ICON_URI="https://h/i?x=1&amp;y" ICON="data:image/png;base64,AAAA?token=no">P &lt;1&gt;</A>
         <DD>text of it
     </DL><p>
     <DT><A LAST_VISIT="1767225600000000" HREF="javascript:void(%27x%27)">js</A>
@@ -152,6 +153,7 @@ mod tests {
             texts(&seen),
             [
                 "https://h/?f=json&token=x&y=1",
+                "https://h/i?x=1&y",
                 "P <1>",
                 "text of it",
                 "javascript:void('x')",

@@ -3,7 +3,7 @@
 
 use crate::finding::Position;
 use crate::format::document::Visit;
-use crate::record::{Content, Field, Record};
+use crate::record::{self, Content, Field, Record};
 use crate::text::{Base, Coding, Text};
 use crate::time::{Instant, TimeForm};
 use crate::url::{Url, scheme_len};
@@ -61,6 +61,19 @@ struct Part {
     role: Role,
     range: Range<usize>,
     coding: Option<Coding>,
+    /// The name that it stands under, where that says what it is.
+    name: Option<Name>,
+}
+
+/// The name of a value, and where values of that name stand.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// Which piece of a record it is.
+    pub field: Field,
+    /// Where in it.
+    pub part: record::Part,
+    /// The name.
+    pub name: Box<str>,
 }
 
 impl Row {
@@ -100,7 +113,25 @@ impl Row {
     /// Says what a range of the text is.
     pub fn part(&mut self, role: Role, range: Range<usize>, coding: Option<Coding>) {
         if range.start < range.end {
-            self.parts.push(Part { role, range, coding });
+            let name = None;
+            self.parts.push(Part {
+                role,
+                range,
+                coding,
+                name,
+            });
+        }
+    }
+
+    /// Says what a range of the text is that stands under a name.
+    pub fn named(&mut self, name: Name, range: Range<usize>, coding: Option<Coding>) {
+        if range.start < range.end {
+            self.parts.push(Part {
+                role: Role::Text,
+                range,
+                coding,
+                name: Some(name),
+            });
         }
     }
 
@@ -159,7 +190,9 @@ impl Row {
             ..Record::default()
         };
         for (part, text) in self.parts.iter().zip(texts) {
-            if let Some(content) = content(part.role, text) {
+            if let Some(n) = &part.name {
+                record.push(n.field, Content::Named(&n.name, n.part, text));
+            } else if let Some(content) = content(part.role, text) {
                 record.push(part.role.field(), content);
             }
         }

@@ -1,10 +1,13 @@
 //! Histories of shells: what was typed, one command a line (`curl …?token=…`), with the times that bash, zsh and
-//! fish write in their own ways.
+//! fish write in their own ways. What the words of a command say is told in `command`.
 
+use super::command::Command;
 use super::epoch::Epoch;
-use super::row::{MAX_PIECE, Role, Row};
+use super::row::MAX_PIECE;
 use crate::finding::Position;
 use crate::format::document::{Read, Visit};
+use crate::record::Record;
+use crate::text::{Base, Text};
 use crate::time::Instant;
 use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
@@ -47,14 +50,39 @@ pub fn fits(head: &[u8], name: &str) -> bool {
         )
 }
 
+/// A command that waits for its time, which fish writes behind it.
+struct Pending {
+    line: Vec<u8>,
+    /// Where the line begins in the source, and where the command does in it.
+    offset: u64,
+    begin: usize,
+    number: u64,
+    time: Option<Instant>,
+}
+
+impl Pending {
+    fn give(&self, format: u16, visit: &mut Visit) {
+        let base = Base::Source { offset: self.offset };
+        let line = Text::new(&self.line, &base);
+        let command = Command::new(line.from(self.begin));
+        let said = command.said();
+        let mut record = Record {
+            instant: self.time,
+            format,
+            ..Record::default()
+        };
+        command.push(&said, &mut record);
+        visit(Position::Line(self.number), line, &record);
+    }
+}
+
 /// Reads a history; its records have the format `format`.
 pub fn read(input: &mut dyn io::Read, format: u16, visit: &mut Visit) -> Read {
     let mut input = BufReader::new(input);
     let mut read = Read::default();
-    let mut row = Row::default();
     let (mut line, mut at, mut number) = (Vec::new(), 0u64, 1u64);
     let mut since = None;
-    let mut pending = None;
+    let mut pending: Option<Pending> = None;
     loop {
         line.clear();
         // A line longer than what is kept comes in pieces, which are records of the same line.
@@ -70,11 +98,9 @@ pub fn read(input: &mut dyn io::Read, format: u16, visit: &mut Visit) -> Read {
         };
         let ended = line.last() == Some(&b'\n');
         let text = line.trim_ascii_end();
-        if let (Some(t), Some(_)) = (fish(text), pending) {
-            row.instant = Some(t);
-        }
-        if let Some(n) = pending.take() {
-            row.give(Position::Line(n), format, visit);
+        if let Some(mut command) = pending.take() {
+            command.time = fish(text).or(command.time);
+            command.give(format, visit);
             read.records += 1;
         }
         if used == 0 {
@@ -89,11 +115,13 @@ pub fn read(input: &mut dyn io::Read, format: u16, visit: &mut Visit) -> Read {
             _ => (since, 0),
         };
         if begin < text.len() && fish(text).is_none() {
-            row.clear();
-            let whole = row.append_raw(text, at);
-            row.part(Role::Text, whole.start + begin..whole.end, None);
-            row.instant = time;
-            pending = Some(number);
+            pending = Some(Pending {
+                line: text.to_vec(),
+                offset: at,
+                begin,
+                number,
+                time,
+            });
         }
         at += used;
         number += u64::from(ended);

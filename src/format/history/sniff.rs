@@ -1,7 +1,7 @@
 //! Which document of a browser or shell a source is, told from its head. The content decides; no log of a server
 //! and no ordinary page is taken for one.
 
-use super::{Kind, bplist, csv, mozlz4, netscape, shell, shortcut};
+use super::{Kind, bplist, csv_layout, mozlz4, netscape, shell, shortcut};
 use crate::text::{Base, Text, json};
 
 /// What the head of a decompressed source says; `None` where it is none of these. `name` is a hint where the
@@ -26,10 +26,10 @@ pub fn sniff(head: &[u8], name: &str) -> Option<Kind> {
             (plist && is_safari(text)).then_some(Kind::XmlPlist)
         }
         _ if shell::fits(head, name) => Some(Kind::ShellHistory),
-        _ => csv::layout(head).map(|layout| match layout.of {
-            csv::Of::Bookmarks => Kind::BookmarksCsv,
-            csv::Of::History => Kind::HistoryCsv,
-            csv::Of::ArcgisLog => Kind::ArcgisCsv,
+        _ => csv_layout::layout(head).map(|layout| match layout.of {
+            csv_layout::Of::Bookmarks => Kind::BookmarksCsv,
+            csv_layout::Of::History => Kind::HistoryCsv,
+            csv_layout::Of::ArcgisLog => Kind::ArcgisCsv,
         }),
     }
     .or_else(|| is_shortcut(text).then_some(Kind::InternetShortcut))
@@ -75,7 +75,10 @@ fn json_kind(text: &[u8]) -> Option<Kind> {
     let under = |path: &str| document.members.iter().any(|m| m.path.starts_with(path));
     let array = text[0] == b'[';
     let place = |m: &json::Member| &*m.path == "type" && m.value.bytes().starts_with(b"text/x-moz-place");
-    if under("roots.bookmark_bar.") || under("roots.other.") {
+    if ["roots.bookmark_bar.", "roots.other.", "roots.synced."]
+        .into_iter()
+        .any(under)
+    {
         Some(Kind::ChromiumBookmarks)
     } else if document.members.iter().any(place) {
         Some(Kind::FirefoxBookmarks)
@@ -104,6 +107,7 @@ mod tests {
             (b"\xEF\xBB\xBF<!doctype netscape-bookmark-file-1>\n", Kind::NetscapeBookmarks),
             (b"{\"checksum\":\"0\",\"roots\":{\"bookmark_bar\":{\"children\":[{\"name\":\"x\",", Kind::ChromiumBookmarks),
             (b"{\n \"checksum\":\"0\",\"roots\":{\"bookmark_bar\":{\"name\":\"x\"}}}", Kind::ChromiumBookmarks),
+            (b"{\"roots\":{\"synced\":{\"children\":[{\"name\":\"x\"", Kind::ChromiumBookmarks),
             (b"{\"guid\":\"r\",\"type\":\"text/x-moz-place-container\",\"children\":[", Kind::FirefoxBookmarks),
             (b"{\"Browser History\":[{\"title\":\"t\",", Kind::TakeoutHistory),
             (b"[{\"id\":\"1\",\"lastVisitTime\":1.0,\"url\":\"https://h/\"}]", Kind::TakeoutHistory),
