@@ -177,7 +177,7 @@ impl Clock {
             return self.instant(year, month, day, [0, 0, 0], 0, None);
         }
         c.skip(b' ')?;
-        self.finish(year, month, day, c)
+        self.finish(year, month, day, c, false)
     }
 
     fn iso(&self, t: &[u8]) -> Option<Instant> {

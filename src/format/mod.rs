@@ -39,7 +39,7 @@ pub struct LineReader<'c> {
     /// The columns in force; `None` before a header.
     pub fields: Option<Arc<w3c::Fields>>,
     /// The day that the last `#Date` said.
-    day: Option<w3c::Day>,
+    pub day: Option<w3c::Day>,
     /// Whether the source is one that has headers.
     pub headers: bool,
     /// Whether only the format is wanted, and a record need not be made where that is dear.

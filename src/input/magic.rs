@@ -54,7 +54,10 @@ const IGNORED: &[(&[u8], &str)] = &[
     (b"\x37\x7f\x06\x82", "a database's write-ahead log"),
     (b"\x37\x7f\x06\x83", "a database's write-ahead log"),
     (b"\x18\xe2\x2d\0", "a database's shared memory"),
-    (b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", "a database's rollback journal"),
+    (
+        b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",
+        "a database's rollback journal",
+    ),
 ];
 
 const UNSUPPORTED: &[(&[u8], &str)] = &[

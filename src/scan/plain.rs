@@ -38,11 +38,46 @@ struct Plain {
     /// Number of the candidate, for the order of events.
     order: usize,
     /// Where each `#Fields` stands.
-    headers: Vec<Header>,
+    headers: Headers,
 }
 
-/// Where a `#Fields` line begins, and what it says.
-pub(super) type Header = (u64, Arc<w3c::Fields>);
+/// Where `#Fields` lines begin and what they say, and the same of `#Date` lines: as many of the one as of the other may
+/// be remembered.
+#[derive(Default)]
+pub(super) struct Headers {
+    fields: Vec<(u64, Arc<w3c::Fields>)>,
+    days: Vec<(u64, w3c::Day)>,
+}
+
+impl Headers {
+    fn len(&self) -> usize {
+        self.fields.len().max(self.days.len())
+    }
+
+    /// Puts a reader that begins at `start` into the state that reading up to there would have given it.
+    pub(super) fn before(&self, start: u64, reader: &mut LineReader) {
+        let day = self.days.iter().rev().find(|(at, _)| *at < start);
+        let fields = self.fields.iter().rev().find(|(at, _)| *at < start);
+        reader.day = day.map(|(_, day)| *day);
+        reader.fields = fields.map(|(_, f)| match reader.day {
+            Some(_) => Arc::new(w3c::Fields::clone(f).on(reader.day)),
+            None => f.clone(),
+        });
+    }
+
+    /// Adds what stands before it in the file.
+    pub(super) fn behind(&mut self, mut earlier: Headers) {
+        earlier.fields.append(&mut self.fields);
+        earlier.days.append(&mut self.days);
+        *self = earlier;
+    }
+
+    /// Whether a reader behind them knows its columns, and the day where these do not say it.
+    pub(super) fn suffices(&self) -> bool {
+        let last = self.fields.last();
+        last.is_some_and(|(_, f)| !f.lacks_day() || !self.days.is_empty())
+    }
+}
 
 impl<'c> Shared<'c, '_> {
     pub(super) fn plain(
@@ -56,7 +91,7 @@ impl<'c> Shared<'c, '_> {
     ) {
         let candidate = &self.candidates[order];
         let member = self.member(self.place(&candidate.name), &[], head);
-        let mut headers = Vec::new();
+        let mut headers = Headers::default();
         let mut chunk_size = if self.config.jobs == 1 && self.order.is_none() {
             u64::MAX
         } else {
@@ -111,12 +146,7 @@ impl<'c> Shared<'c, '_> {
             ..member.place.clone()
         };
         let mut reader = LineReader::new(&self.config.formats, member.sniffed.headers);
-        reader.fields = plain
-            .headers
-            .iter()
-            .rev()
-            .find(|(at, _)| *at < start)
-            .map(|(_, f)| f.clone());
+        plain.headers.before(start, &mut reader);
         let mut state = Reading::new(reader);
         let mut counts = Counts::default();
         let mut runs = Runs::new(
@@ -204,27 +234,19 @@ pub(super) fn read_full(file: &File, buf: &mut [u8]) -> io::Result<usize> {
     Ok(at)
 }
 
-/// Where the first `most` of the `#Fields` lines stand that begin in a range of a file, and what they say.
-pub(super) fn header_index(
-    file: &File,
-    range: Range<u64>,
-    most: usize,
-    stop: &Stop,
-) -> io::Result<Vec<Header>> {
-    let mut out: Vec<Header> = Vec::new();
+/// Where the first `most` of the `#Fields` and `#Date` lines stand that begin in a range of a file, and what they say.
+pub(super) fn header_index(file: &File, range: Range<u64>, most: usize, stop: &Stop) -> io::Result<Headers> {
+    let mut out = Headers::default();
     let from = range.start;
     let mut runs = Runs::new(Vec::new(), from.saturating_sub(1), range.end, from > 0);
     let finders = [&b"Fields:"[..], b"#Date:"].map(memchr::memmem::Finder::new);
-    let mut day = None;
     runs.drive(
         |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
         |run| {
             let Run::Lines { offset, bytes } = run else {
                 return true;
             };
-            let mut found: Vec<usize> = finders.iter().flat_map(|f| f.find_iter(bytes)).collect();
-            found.sort_unstable();
-            for at in found {
+            for at in finders.iter().flat_map(|f| f.find_iter(bytes)) {
                 let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
                 let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
                 let line = &bytes[start..end];
@@ -235,41 +257,19 @@ pub(super) fn header_index(
                 // As in reading: a hole may stand before it.
                 let hole = line.iter().take_while(|b| **b == 0).count();
                 let line = line[hole..].trim_ascii_end();
-                let next = match w3c::day(line) {
-                    Some(d) => {
-                        day = Some(d);
-                        out.last().map(|(_, f)| w3c::Fields::clone(f).on(day))
+                let place = offset + start as u64;
+                if let Some(day) = w3c::day(line) {
+                    if out.days.last().is_none_or(|(_, d)| *d != day) {
+                        out.days.push((place, day));
                     }
-                    None => w3c::Fields::parse(line).map(|f| f.on(day)),
-                };
-                if let Some(fields) = next
-                    && out.last().is_none_or(|(_, f)| **f != fields)
+                } else if let Some(fields) = w3c::Fields::parse(line)
+                    && out.fields.last().is_none_or(|(_, f)| **f != fields)
                 {
-                    out.push((offset + start as u64, Arc::new(fields)));
+                    out.fields.push((place, Arc::new(fields)));
                 }
             }
             out.len() < most
         },
     )?;
     Ok(out)
-}
-
-/// What the last `#Date` line says that begins in a range of a file.
-pub(super) fn last_day(file: &File, range: Range<u64>, stop: &Stop) -> io::Result<Option<w3c::Day>> {
-    let from = range.start;
-    let mut runs = Runs::new(Vec::new(), from.saturating_sub(1), range.end, from > 0);
-    let finder = memchr::memmem::Finder::new(b"#Date:");
-    let mut day = None;
-    runs.drive(
-        |buf, at| stop.check().and_then(|()| platform::read_at(file, buf, at)),
-        |run| {
-            if let Run::Lines { bytes, .. } = run {
-                let begins = |at: &usize| *at == 0 || bytes[*at - 1] == b'\n';
-                let days = finder.find_iter(bytes).filter(begins);
-                day = days.filter_map(|at| w3c::day(&bytes[at..])).last().or(day);
-            }
-            true
-        },
-    )?;
-    Ok(day)
 }

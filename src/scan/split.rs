@@ -2,7 +2,7 @@
 //! force, reading, and saying what came of it. Which lines are the part's own is `part`'s business.
 
 use super::part::{self, Split};
-use super::plain::{header_index, last_day};
+use super::plain::{Headers, header_index};
 use super::schedule::{Shared, lock};
 use super::source::Member;
 use super::stream::{Stream, is_utf16};
@@ -51,9 +51,9 @@ impl<'c> Shared<'c, '_> {
         let before = part::begin(own.start, &mut read)
             .and_then(|from| Ok((from, header(&file, &member, own.start, &self.config.stop)?)));
         match before {
-            Ok((from, fields)) => {
+            Ok((from, headers)) => {
                 let mut reader = LineReader::new(&self.config.formats, member.sniffed.headers);
-                reader.fields = fields;
+                headers.before(own.start, &mut reader);
                 let bytes = |buf: &mut [u8], at: u64| {
                     let n = read(buf, at)?;
                     self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
@@ -143,6 +143,19 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         let mut reader = LineReader::new(&shared.config.formats, member.sniffed.headers);
         if let Some(fields) = split.header.as_deref().and_then(w3c::Fields::parse) {
             (reader.headers, reader.fields) = (true, Some(Arc::new(fields)));
+        } else if split.offset > 0 && reader.headers {
+            // Where no other is given, the head's last holds.
+            for line in head.split(|b| *b == b'\n') {
+                let line = line
+                    .strip_prefix(b"\xEF\xBB\xBF")
+                    .unwrap_or(line)
+                    .trim_ascii_end();
+                if let Some(day) = w3c::day(line) {
+                    reader.day = Some(day);
+                } else if let Some(fields) = w3c::Fields::parse(line) {
+                    reader.fields = Some(Arc::new(fields.on(reader.day)));
+                }
+            }
         }
         let mut input = io::Cursor::new(seen).chain(input);
         let mut failed = failed;
@@ -183,43 +196,16 @@ impl<'c> Stream<'_, '_, '_, 'c> {
     }
 }
 
-/// The columns in force at `start`: those of the last `#Fields` line that begins before it.
-fn header(
-    file: &File,
-    member: &Member,
-    start: u64,
-    stop: &crate::input::stop::Stop,
-) -> io::Result<Option<Arc<w3c::Fields>>> {
-    if !member.sniffed.headers {
-        return Ok(None);
-    }
+/// What is in force at `start`: the last `#Fields` line that begins before it, and the day where rows do not say it.
+fn header(file: &File, member: &Member, start: u64, stop: &crate::input::stop::Stop) -> io::Result<Headers> {
+    let mut out = Headers::default();
     // From the back, so that what stands near is found soon.
-    let mut end = start;
-    while end > 0 {
+    let mut end = if member.sniffed.headers { start } else { 0 };
+    while end > 0 && !out.suffices() {
         let from = end.saturating_sub(BACK);
         stop.check()?;
-        let found = header_index(file, from..end, usize::MAX, stop)?;
-        if let Some((_, fields)) = found.into_iter().next_back() {
-            return dated(file, fields, from, stop).map(Some);
-        }
+        out.behind(header_index(file, from..end, usize::MAX, stop)?);
         end = from;
     }
-    Ok(None)
-}
-
-/// Columns whose rows have a time alone are of the day that stands in a line before them, perhaps before `end`.
-fn dated(
-    file: &File,
-    fields: Arc<w3c::Fields>,
-    mut end: u64,
-    stop: &crate::input::stop::Stop,
-) -> io::Result<Arc<w3c::Fields>> {
-    while fields.lacks_day() && !fields.is_dated() && end > 0 {
-        let from = end.saturating_sub(BACK);
-        if let Some(day) = last_day(file, from..end, stop)? {
-            return Ok(Arc::new(w3c::Fields::clone(&fields).on(Some(day))));
-        }
-        end = from;
-    }
-    Ok(fields)
+    Ok(out)
 }
