@@ -131,10 +131,10 @@ fn named_value(bytes: &[u8], word: Range<usize>) -> Option<Range<usize>> {
         .collect();
     let known = |name: &[u8]| {
         let is = |n: &&str| n.as_bytes() == name;
-        crate::detect::USERS.iter().any(|n| is(n)) || NAMES.iter().any(|n| is(n))
+        crate::detect::USERS.iter().any(is) || NAMES.iter().any(is)
     };
     let digits = word.start >= 1 && bytes[word.start - 1] == b'%' && folded.len() > 2;
-    if !known(&folded) && !(digits && known(&folded[2..])) {
+    if !(known(&folded) || digits && known(&folded[2..])) {
         return None;
     }
     let mut at = word.end;

@@ -143,7 +143,9 @@ fn is_variable(value: &[u8]) -> bool {
         .iter()
         .position(|b| *b == b'$')
         .and_then(|n| value.get(n + 1));
+    // A word ends at the bracket of `$(…)`.
     after.is_some_and(|b| b.is_ascii_alphabetic() || b"_{(".contains(b))
+        || value == b"$"
         || value.first() == Some(&b'`')
         || value.len() > 2 && value.first() == Some(&b'%') && value.last() == Some(&b'%')
 }
@@ -185,10 +187,15 @@ impl<'a> Command<'a> {
         let mut out = Vec::new();
         let mut client = false;
         let mut begins = false;
+        // Whether the word is the value of the option before it, which has been read.
+        let mut taken = false;
         for (n, word) in self.words.iter().enumerate() {
             let text = self.text(word);
             let bytes = text.bytes();
             begins |= word.first;
+            if std::mem::take(&mut taken) && !word.first {
+                continue;
+            }
             if let Some((name, value)) = assignment(text) {
                 environment(name, value, &mut out);
                 continue;
@@ -200,7 +207,10 @@ impl<'a> Command<'a> {
                 continue;
             }
             let next = self.words.get(n + 1).filter(|w| !w.first).map(|w| self.text(w));
+            let before = out.len();
             option(text, next, client, &mut out);
+            let alone = bytes.len() == 2 || bytes.starts_with(b"--") && !bytes.contains(&b'=');
+            taken = alone && next.is_some() && out.len() > before;
         }
         out
     }

@@ -123,7 +123,7 @@ fn read_as(
 }
 
 /// The name and value of a cookie, as Firefox keeps those of a session.
-fn cookie<'m>(members: &'m [Member<Wanted>]) -> Option<(&'m Member<Wanted>, &'m Member<Wanted>)> {
+fn cookie(members: &[Member<Wanted>]) -> Option<(&Member<Wanted>, &Member<Wanted>)> {
     let find = |role: Wanted| members.iter().find(|m| m.string && m.role == role);
     find(Wanted::Host)?;
     Some((
