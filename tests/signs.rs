@@ -376,3 +376,12 @@ fn every_output_tells_of_signs() {
         assert!(text.contains("several-clients"), "{format}: {text}");
     }
 }
+
+#[test]
+fn a_desk_and_a_phone_may_be_one_persons() {
+    let content = get(0, "203.0.113.5", TOKEN, CHROME) + &get(60, "198.51.100.9", TOKEN, IPHONE);
+    is(&seen(&content), &[("several-clients", "possible")]);
+    // Two browsers in two networks are not so easily explained.
+    let content = get(0, "203.0.113.5", TOKEN, CHROME) + &get(60, "198.51.100.9", TOKEN, FIREFOX);
+    is(&seen(&content), &[("several-clients", "likely")]);
+}

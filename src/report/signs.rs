@@ -269,12 +269,16 @@ fn several(trail: &Trail) -> Option<One> {
     let person = has(&[Kind::Browser, Kind::Mobile]);
     let tool = has(&[Kind::Script, Kind::Scanner]);
     let mobile = !programs.is_empty() && programs.iter().all(|a| a.kind == Kind::Mobile);
+    let others = programs.iter().filter(|a| a.kind != Kind::Mobile).count();
+    let phone_and_desk = others == 1 && has(&[Kind::Mobile]) && has(&[Kind::Browser]);
     let sure = match n {
         0 => return None,
         // Behind one address there may be two people, or one with two programs.
         1 if person && tool => Sure::Possible,
         1 => return None,
         _ if person && tool || has(&[Kind::Scanner]) => Sure::Likely,
+        // One at the desk and under way has a browser and a phone, and a network for each.
+        2..=3 if phone_and_desk => Sure::Possible,
         _ if !mobile && (programs.len() > 1 || n >= 5) => Sure::Likely,
         // A phone goes from one network to the next.
         2..=3 if mobile => return None,
