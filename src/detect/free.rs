@@ -40,7 +40,8 @@ impl Detector<'_> {
                 .iter()
                 .position(|&b| ends_word(b))
                 .map_or(bytes.len(), |n| begin + n);
-            at = match self.json_pair(text, begin..end, place) {
+            let pair = self.json_pair(text, begin..end, place);
+            at = match pair.or_else(|| self.quoted_pair(text, begin..end, place)) {
                 Some(after) => after,
                 None => {
                     self.word(text.slice(begin..end), place);
@@ -97,6 +98,33 @@ impl Detector<'_> {
         self.groups += 1;
         self.value("", key, raw, plain, Part::Json, Siblings::None, place);
         Some(value.end)
+    }
+
+    /// `name="value"`, quotes of either kind and escaped or not; `word` is what stands before the quote. A value under
+    /// another name than those of rules is left to be read word by word. Returns where the pair ends.
+    fn quoted_pair(&mut self, text: Text, word: Range<usize>, place: Place) -> Option<usize> {
+        let bytes = text.bytes();
+        let quote = *bytes.get(word.end).filter(|b| matches!(b, b'"' | b'\''))?;
+        let before = &bytes[word.clone()];
+        let (before, escaped) = before.strip_suffix(b"\\").map_or((before, false), |b| (b, true));
+        let before = before.strip_suffix(b"=")?;
+        let name = before.len() - before.iter().rev().take_while(|b| is_name_byte(**b)).count();
+        let name = &before[name..];
+        if name.is_empty() || name.len() > MAX_NAME || !self.is_known(name) {
+            return None;
+        }
+        let begin = word.end + 1;
+        let end = begin + quoted_len(&bytes[begin..], quote, escaped);
+        if name.len() < before.len() {
+            self.word(
+                text.slice(word.start..word.start + before.len() - name.len()),
+                place,
+            );
+        }
+        let raw = text.slice(begin..end);
+        self.groups += 1;
+        self.value("", name, raw, raw, Part::Value, Siblings::None, place);
+        Some(end)
     }
 
     fn word(&mut self, word: Text, place: Place) {
@@ -171,10 +199,15 @@ impl Detector<'_> {
 
 /// Length of a JSON string that has begun, up to the quote that ends it; `escaped`: all quotes have a backslash.
 fn string_len(inner: &[u8], escaped: bool) -> usize {
+    quoted_len(inner, b'"', escaped)
+}
+
+/// The same for any quote.
+fn quoted_len(inner: &[u8], quote: u8, escaped: bool) -> usize {
     let mut at = 0;
-    while let Some(n) = memchr::memchr2(b'"', b'\\', &inner[at..]) {
+    while let Some(n) = memchr::memchr2(quote, b'\\', &inner[at..]) {
         at += n;
-        if inner[at] == b'"' || escaped && inner[at + 1..].first() == Some(&b'"') {
+        if inner[at] == quote || escaped && inner[at + 1..].first() == Some(&quote) {
             return at;
         }
         at = (at + 2).min(inner.len());

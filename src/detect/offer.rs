@@ -5,7 +5,7 @@ use super::Part;
 use super::liveness::{self, Facts, Reading, Reply};
 use super::name::fold;
 use super::settle::Hit;
-use super::walk::{Detector, Place, Siblings};
+use super::walk::{Detector, Place, Siblings, bare};
 use crate::record::{Content, Field, Record, is_absent};
 use crate::rule::{Category, Compiled};
 use crate::secret::Secret;
@@ -16,6 +16,19 @@ use std::ops::Range;
 
 /// Shorter texts have no shape in them, in bytes.
 const LEAST: usize = 8;
+
+/// The value of the first of an authorization's parameters where that is the token: `Token token="…", nonce="…"` of
+/// Rails.
+fn parameter(credentials: Text) -> Text {
+    if !credentials.bytes().starts_with(b"token=") {
+        return credentials;
+    }
+    let first = credentials
+        .split_once(b',')
+        .map_or(credentials, |(first, _)| first);
+    let value = first.from(b"token=".len()).trim();
+    bare(value).unwrap_or(value)
+}
 
 impl Detector<'_> {
     /// Offers a value to the rules for its name.
@@ -59,7 +72,7 @@ impl Detector<'_> {
             }
             let schemes: [&[u8]; 6] = [b"bearer", b"token", b"apikey", b"api-key", b"oauth", b"jwt"];
             if schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
-                let value = plain.from(at).trim();
+                let value = parameter(plain.from(at).trim());
                 for &n in known {
                     self.name_rule(n, folded, shown, value, value, part, siblings, place);
                 }

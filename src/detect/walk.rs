@@ -46,6 +46,22 @@ pub struct Detector<'r> {
     pub(super) user: Option<u64>,
 }
 
+/// A value without the quotes around it (`token="…"`, RFC 6265 §4.1.1), whose quotes may be escaped, and without an `=`
+/// too many (`token==…` of HTTPie); `None` where it stands bare.
+pub(super) fn bare(value: Text) -> Option<Text> {
+    let bytes = value.bytes();
+    if let [b'=', first, ..] = bytes {
+        return (*first != b'=').then(|| value.from(1));
+    }
+    for open in [&b"\""[..], b"'", b"\\\"", b"\\'"] {
+        let inside = bytes.strip_prefix(open).and_then(|b| b.strip_suffix(open));
+        if let Some(inside) = inside.filter(|i| !i.is_empty()) {
+            return Some(value.slice(open.len()..open.len() + inside.len()));
+        }
+    }
+    None
+}
+
 /// A place on the way into a record.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'f> {
@@ -554,6 +570,10 @@ impl<'r> Detector<'r> {
         siblings: Siblings,
         place: Place,
     ) {
+        let (raw, plain) = match bare(plain) {
+            Some(inside) => (inside, inside),
+            None => (raw, plain),
+        };
         if plain.is_empty() || !self.spend(plain.len()) {
             return;
         }
@@ -562,14 +582,24 @@ impl<'r> Detector<'r> {
         } else {
             fold(name.as_bytes())
         };
-        let known = |n: &Name| !self.rules.named(n.folded().as_bytes()).is_empty();
         let folded = match whole.last() {
-            Some(last) if !known(&whole) && known(&last) => last,
+            Some(last) if !self.knows(&whole) && self.knows(&last) => last,
             _ => whole,
         };
         self.names(folded.folded(), folded.shown(), raw, plain, part, siblings, place);
         self.shapes(plain, folded.shown(), part, siblings, place);
         self.nested(plain, folded.shown(), part, place);
+    }
+
+    /// Whether rules look for that name.
+    fn knows(&self, name: &Name) -> bool {
+        !self.rules.named(name.folded().as_bytes()).is_empty()
+    }
+
+    /// The same for a name as it stands, or for the last part of it.
+    pub(super) fn is_known(&self, name: &[u8]) -> bool {
+        let name = fold(name);
+        self.knows(&name) || name.last().is_some_and(|last| self.knows(&last))
     }
 
     /// Follows what is nested in a decoded value: URLs, JSON, base64 of JSON, pairs, and further encodings.
