@@ -97,6 +97,44 @@ words! {
     }
 }
 
+words! {
+    /// What a page's `Referrer-Policy` header says (W3C Referrer Policy §3).
+    ReferrerPolicy {
+        /// There is no such header.
+        Unset = "unset",
+        /// No Referer.
+        NoReferrer = "no-referrer",
+        /// The URL, but not from HTTPS to HTTP.
+        NoReferrerWhenDowngrade = "no-referrer-when-downgrade",
+        /// The URL to the same origin only.
+        SameOrigin = "same-origin",
+        /// The origin.
+        Origin = "origin",
+        /// The origin, but not from HTTPS to HTTP.
+        StrictOrigin = "strict-origin",
+        /// The URL to the same origin, the origin to others.
+        OriginWhenCrossOrigin = "origin-when-cross-origin",
+        /// The same, but nothing from HTTPS to HTTP.
+        StrictOriginWhenCrossOrigin = "strict-origin-when-cross-origin",
+        /// The URL, always.
+        UnsafeUrl = "unsafe-url",
+    }
+}
+
+impl ReferrerPolicy {
+    /// Reads a header's value: of several policies the last that is known is in force (§8.1).
+    pub fn read(value: &[u8]) -> Option<ReferrerPolicy> {
+        let said = |word: &[u8]| {
+            let known = |p: &&ReferrerPolicy| p.as_str().as_bytes().eq_ignore_ascii_case(word);
+            ReferrerPolicy::ALL[1..].iter().find(known).copied()
+        };
+        value
+            .split(|b| *b == b',')
+            .rev()
+            .find_map(|word| said(word.trim_ascii()))
+    }
+}
+
 /// How the text of a carrier is built.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::large_enum_variant)] // URLs are what carriers mostly are, and boxing them would cost each record an allocation
@@ -152,6 +190,8 @@ pub struct Record<'a> {
     pub carriers: Vec<Carrier<'a>>,
     /// The text that the record stands in, where it is a part of its line only: several records may share a line.
     pub whole: Option<Text<'a>>,
+    /// Where the response is a page: its Referrer-Policy.
+    pub policy: Option<ReferrerPolicy>,
     /// Index into the catalogue of formats.
     pub format: u16,
 }

@@ -2,41 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
+mod common;
+
+use common::capture::{TOKEN, entry, scanned};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::Command;
-
-/// The exposures and the source line of a scan, with its exit code.
-fn scan(path: &Path) -> (Vec<Value>, Value, i32) {
-    let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
-        .args(["scan", "--fail-on", "never", "-f", "ndjson"])
-        .args(["--now", "2026-11-21T00:00:00Z"])
-        .arg(path)
-        .output()
-        .unwrap();
-    let lines: Vec<Value> = out
-        .stdout
-        .split(|b| *b == b'\n')
-        .filter(|l| !l.is_empty())
-        .map(|l| serde_json::from_slice(l).unwrap())
-        .collect();
-    let source = lines.iter().find(|l| l["type"] == "source").unwrap().clone();
-    let exposures = lines.into_iter().filter(|l| l["type"] == "exposure").collect();
-    (exposures, source, out.status.code().unwrap())
-}
-
-fn scanned(bytes: &[u8]) -> (Vec<Value>, Value, i32) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("capture");
-    std::fs::write(&path, bytes).unwrap();
-    scan(&path)
-}
-
-const TOKEN: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
-
-fn entry(url: &str) -> Value {
-    json!({"request": {"method": "GET", "url": url}, "response": {"status": 200}})
-}
 
 #[test]
 fn wrapped_and_sparse_captures_are_read() {
@@ -403,4 +373,45 @@ fn the_reply_tells_how_long_its_token_lives() {
             "{report}"
         );
     }
+}
+
+#[test]
+fn the_policy_of_the_page_is_named_in_the_advice() {
+    let page = format!("https://maps.example/view?access_token={TOKEN}");
+    let entries = |header: Value| {
+        json!({"log": {"entries": [
+            {"request": {"method": "GET", "url": page},
+             "response": {"status": 200, "headers": header, "content": {"mimeType": "text/html; charset=utf-8"}}},
+            {"request": {"method": "GET", "url": "https://cdn.example.org/lib.js", "headers": [{"name": "Referer", "value": page}]},
+             "response": {"status": 200, "headers": [{"name": "Referrer-Policy", "value": "origin"}], "content": {"mimeType": "text/javascript"}}},
+        ]}})
+        .to_string()
+    };
+    let advice = |har: &str| -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("capture.har");
+        std::fs::write(&path, har).unwrap();
+        let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .args(["scan", "--fail-on", "never", "-f", "json"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let referer = findings.iter().find(|f| f["field"] == "referer").unwrap();
+        let steps = referer["advice"].as_array().unwrap();
+        let step = steps.iter().find(|a| a["id"] == "referrer-policy").unwrap();
+        step["text"].as_str().unwrap().to_owned()
+    };
+    let said = advice(&entries(
+        json!([{"name": "referrer-policy", "value": "no-such, unsafe-url, new-one"}]),
+    ));
+    assert!(
+        said.contains("Its pages were seen to say `unsafe-url` now."),
+        "{said}"
+    );
+    let unset = advice(&entries(json!([{"name": "Server", "value": "x"}])));
+    assert!(unset.contains("were seen to set no Referrer-Policy"), "{unset}");
+    let unknown = advice(&entries(json!([])));
+    assert!(!unknown.contains("were seen"), "{unknown}");
 }

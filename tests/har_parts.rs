@@ -2,41 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
+mod common;
+
+use common::capture::{TOKEN, entry, scanned};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Command;
-
-/// The exposures and the source line of a scan, with its exit code.
-fn scan(path: &Path) -> (Vec<Value>, Value, i32) {
-    let out = Command::new(env!("CARGO_BIN_EXE_plainsight"))
-        .args(["scan", "--fail-on", "never", "-f", "ndjson"])
-        .args(["--now", "2026-11-21T00:00:00Z"])
-        .arg(path)
-        .output()
-        .unwrap();
-    let lines: Vec<Value> = out
-        .stdout
-        .split(|b| *b == b'\n')
-        .filter(|l| !l.is_empty())
-        .map(|l| serde_json::from_slice(l).unwrap())
-        .collect();
-    let source = lines.iter().find(|l| l["type"] == "source").unwrap().clone();
-    let exposures = lines.into_iter().filter(|l| l["type"] == "exposure").collect();
-    (exposures, source, out.status.code().unwrap())
-}
-
-fn scanned(bytes: &[u8]) -> (Vec<Value>, Value, i32) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("capture");
-    std::fs::write(&path, bytes).unwrap();
-    scan(&path)
-}
-
-const TOKEN: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
-
-fn entry(url: &str) -> Value {
-    json!({"request": {"method": "GET", "url": url}, "response": {"status": 200}})
-}
 
 /// What was found: entry, field and the value's number.
 fn places(found: &[Value], text: &str) -> Vec<(u64, String, String)> {

@@ -91,6 +91,8 @@ pub struct Case<'a> {
     pub servers: &'a [String],
     /// Whether somebody else than the owner's party received it.
     pub received: bool,
+    /// A sentence on the Referrer-Policy that the owner's pages were seen with; empty where none was seen.
+    pub policy: &'a str,
 }
 
 impl Case<'_> {
@@ -198,6 +200,7 @@ fn fill(text: &Arc<str>, case: &Case) -> Arc<str> {
         "host" => Some(case.host.filter(|s| plain(s)).unwrap_or("HOST")),
         "route" => Some(case.route.filter(|s| route_ok(s)).unwrap_or("PATH")),
         "field" => Some(case.field.as_str()),
+        "policy" => Some(case.policy),
         "server" => {
             let first = case.servers.first().map(String::as_str);
             Some(first.filter(|s| plain(s)).unwrap_or("server"))
@@ -259,6 +262,7 @@ mod tests {
             surface: Surface::ServerLog,
             field: Field::Url,
             part: Part::Query,
+            policy: "",
             received: false,
             name: "token",
             host: Some("gis.example.gov"),

@@ -107,6 +107,7 @@ fn remedies(rule: &RuleSpec, book: &Book) -> anyhow::Result<(Vec<Given>, Vec<Giv
                     host: None,
                     route: None,
                     servers,
+                    policy: "",
                 };
                 for step in book.advise(&case) {
                     if all.iter().all(|a| a.id != step.id) {

@@ -4,12 +4,14 @@
 use super::evidence::{Evidence, Sighting, order};
 use super::folding::{self, Folding};
 use super::guesses::Guesses;
-use super::kept::{self, Attempts, Credentials};
+use super::kept::{self, Attempts, Credentials, Hosts};
 use super::key::{FindingKey, Level};
 use super::limits;
 use super::model::{Credential, Finding, Ids};
+use super::policies::{self, Policies};
 use super::sketch::Sketch;
 use crate::detect::Exposure;
+use crate::record::Field;
 use crate::secret::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::Entry;
@@ -23,6 +25,7 @@ pub struct Aggregate {
     folding: Folding,
     credentials: Credentials,
     guesses: Attempts,
+    policies: Hosts,
     clients: Sketch,
     distinct_credentials: Sketch,
     /// Hashes that sets of findings were cut to last; 0 where they never were.
@@ -39,6 +42,7 @@ pub struct Wire {
     folding: folding::Wire,
     credentials: kept::Wire<Credential>,
     guesses: kept::Wire<Guesses>,
+    policies: kept::Wire<Policies>,
     clients: Sketch,
     distinct_credentials: Sketch,
 }
@@ -107,6 +111,13 @@ impl Aggregate {
         if let Some((who, user)) = at.guess {
             let count = |g: &mut Guesses| g.add(e, at, exact);
             self.guesses.update(who, || Guesses::new(user), count);
+        }
+        // Of the page whose URL it stands in, not of those that are named in it.
+        if let (Some(policy), Field::Url, Some(host)) = (at.policy, e.field, &e.host)
+            && e.via.is_empty()
+        {
+            let add = |p: &mut Policies| p.add(policy);
+            self.policies.update(policies::key(host), Policies::default, add);
         }
         match self.by_source.get_mut(at.source) {
             Some(n) => *n += 1,
@@ -184,6 +195,7 @@ impl Aggregate {
         }
         self.credentials.merge(other.credentials);
         self.guesses.merge(other.guesses);
+        self.policies.merge(other.policies);
         self.clients.merge(&other.clients, limits::K_RUN);
         self.distinct_credentials
             .merge(&other.distinct_credentials, limits::K_RUN);
@@ -205,6 +217,7 @@ impl Aggregate {
         for g in self.guesses.values_mut() {
             g.values.tidy(limits::K_CREDENTIAL);
         }
+        self.policies.trim();
         self.clients.tidy(limits::K_RUN);
         self.distinct_credentials.tidy(limits::K_RUN);
     }
@@ -232,6 +245,11 @@ impl Aggregate {
         self.guesses.iter().map(|(_, g)| g)
     }
 
+    /// What pages of a host were seen to say of their Referrer-Policy.
+    pub fn policies(&self, host: &str) -> Option<&Policies> {
+        self.policies.get(policies::key(host))
+    }
+
     /// Distinct credentials of the run, and whether that is an estimate.
     pub fn credential_count(&self) -> (u64, bool) {
         self.distinct_credentials.count()
@@ -256,6 +274,7 @@ impl Aggregate {
             folding: self.folding.into_wire(),
             credentials: self.credentials.into_wire(),
             guesses: self.guesses.into_wire(),
+            policies: self.policies.into_wire(),
             clients: self.clients,
             distinct_credentials: self.distinct_credentials,
         }
@@ -268,6 +287,7 @@ impl Aggregate {
             folding: Folding::from_wire(wire.folding),
             credentials: Credentials::from_wire(wire.credentials),
             guesses: Attempts::from_wire(wire.guesses),
+            policies: Hosts::from_wire(wire.policies),
             clients: wire.clients,
             distinct_credentials: wire.distinct_credentials,
             cut: 0,
@@ -299,7 +319,7 @@ mod tests {
     use super::*;
     use crate::detect::liveness::Liveness;
     use crate::finding::Position;
-    use crate::record::{Field, Part, Surface};
+    use crate::record::{Field, Part, ReferrerPolicy, Surface};
     use crate::rule::severity::Basis;
     use crate::rule::{Confidence, Severity};
     use crate::time::Instant;
@@ -358,6 +378,7 @@ mod tests {
         }];
         let agents = ["curl/8", "Slackbot", "Firefox/1", "-"];
         let sighting = Sighting {
+            policy: (host % 2 == 1).then(|| ReferrerPolicy::ALL[usize::from(route % 3)]),
             surface: Surface::ServerLog,
             source: &source,
             position: Position::Line(at as u64),

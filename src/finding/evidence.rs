@@ -108,6 +108,8 @@ pub struct Sighting<'a> {
     pub agent: Option<crate::agent::AgentId>,
     /// The status.
     pub status: Option<u16>,
+    /// Where the response is a page: its Referrer-Policy.
+    pub policy: Option<crate::record::ReferrerPolicy>,
     /// Whether the credential is a session's id.
     pub session: bool,
     /// Whether the request signed somebody in, as far as a log can tell.

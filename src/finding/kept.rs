@@ -98,6 +98,11 @@ impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
         }
     }
 
+    /// The entry of `key`.
+    pub fn get(&self, key: u64) -> Option<&T> {
+        self.map.get(&key)
+    }
+
     /// The entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, &T)> {
         self.map.iter().map(|(k, v)| (Fingerprint(*k), v))
@@ -129,5 +134,7 @@ impl<T: Join, const LIMIT: usize> Kept<T, LIMIT> {
 
 /// The run's credentials.
 pub(super) type Credentials = Kept<super::model::Credential, { limits::K_RUN }>;
+/// What pages say of their Referrer-Policy, by host.
+pub(super) type Hosts = Kept<super::policies::Policies, { limits::HOSTS }>;
 /// Those whose passwords were seen: users, and clients where no user is named.
 pub(super) type Attempts = Kept<super::guesses::Guesses, { limits::K_USERS }>;

@@ -21,6 +21,8 @@ pub const K_RUN: usize = bound(65_536, 24);
 pub const K_CREDENTIAL: usize = bound(64, 4);
 /// Users and clients kept for the run, whose passwords were seen.
 pub const K_USERS: usize = bound(16_384, 12);
+/// Hosts kept whose pages said their Referrer-Policy.
+pub const HOSTS: usize = bound(4_096, 6);
 /// Networks kept for one credential.
 pub const NETWORKS: usize = bound(16, 3);
 /// Clients that a sign of abuse names.

@@ -6,11 +6,11 @@ use super::signs::Signs;
 use super::words;
 use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
-use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel, earlier};
+use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel, Policies, earlier};
 use crate::format::Catalogue;
 use crate::gate::{Mark, Policy, Reach, Review};
 use crate::input::stop::Why;
-use crate::record::Surface;
+use crate::record::{Field, Surface};
 use crate::rule::severity::{self, Basis};
 use crate::rule::{Confidence, RuleSet, Severity};
 use crate::secret::hex16;
@@ -68,11 +68,18 @@ pub fn build_selected(input: BuildInput, selection: Selection) -> Report {
     let all: Vec<(&FindingKey, &Finding)> = input.aggregate.findings().filter(|(_, f)| sure(f)).collect();
     let mut review = Review::new(input.gate, input.rules, input.clock);
     let tell = |(key, f): &(&FindingKey, &Finding)| {
-        let level = input.aggregate.level_of(key);
         let id = key.id(&input.rules.rules[usize::from(key.rule)].spec.id);
         (
             id,
-            finding(id, key, f, input.rules, input.formats, input.advice, level),
+            finding(
+                id,
+                key,
+                f,
+                input.rules,
+                input.formats,
+                input.advice,
+                &input.aggregate,
+            ),
         )
     };
     let drafts = super::parallel::map(&all, tell);
@@ -213,8 +220,9 @@ fn finding(
     rules: &RuleSet,
     formats: &Catalogue,
     advice: &Book,
-    level: FoldLevel,
+    aggregate: &Aggregate,
 ) -> FindingReport {
+    let level = aggregate.level_of(key);
     let rule = &rules.rules[usize::from(key.rule)].spec;
     let mut servers: Vec<String> = Vec::new();
     for (format, writers) in &f.formats {
@@ -229,7 +237,10 @@ fn finding(
     } else {
         &key.name
     };
+    let referer = key.host.as_deref().filter(|_| key.field == Field::Referer);
+    let policies = referer.and_then(|host| aggregate.policies(host));
     let case = Case {
+        policy: &policies.map(Policies::sentence).unwrap_or_default(),
         rule,
         surface: key.surface,
         field: key.field,

@@ -561,6 +561,7 @@ impl<'c> Worker<'c> {
             client,
             agent: self.requester.agent(record),
             status: record.status,
+            policy: record.policy,
             session,
             login: session && client::is_login(record),
             late: client::is_late(e, rule, record.status),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // a test says what is wrong by panicking; not every test uses all
 
+pub mod capture;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -5,7 +5,7 @@
 use super::body::{self, Opened};
 use crate::format::columns::{Column, header, response_header};
 use crate::format::document::Worth;
-use crate::record::{Content, Field, Part, Record};
+use crate::record::{Content, Field, Part, Record, ReferrerPolicy};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::TimeForm;
 use crate::url::Url;
@@ -278,6 +278,7 @@ fn members<'a>(
         .filter(|&n| is_binary(members, n))
         .map(|n| (n, Opened::new(plain.text(members, n))))
         .collect();
+    record.policy = policy(members, plain, &names, response_type);
     let mut request_body = None;
     let mut response_body = None;
     for (n, m) in members.iter().enumerate() {
@@ -369,6 +370,37 @@ fn members<'a>(
     if !record.carriers.is_empty() {
         visit(&record);
     }
+}
+
+/// What a page says of the Referer that its links and images are to send. Nothing where the response is no page, or its
+/// headers are not there.
+fn policy(
+    members: &[json::Member],
+    plain: &Plain,
+    names: &[Option<&str>],
+    media: Option<Text>,
+) -> Option<ReferrerPolicy> {
+    let page = |m: &[u8]| {
+        [&b"text/html"[..], b"application/xhtml+xml"]
+            .iter()
+            .any(|p| starts(m, p))
+    };
+    media.filter(|m| page(m.bytes()))?;
+    let mut headers = (0..members.len())
+        .filter(|&n| &*members[n].path == "response.headers.value")
+        .peekable();
+    headers.peek()?;
+    let named = |n: &usize| names[*n].is_some_and(|name| name.eq_ignore_ascii_case("referrer-policy"));
+    let said = headers
+        .filter(named)
+        .filter_map(|n| ReferrerPolicy::read(plain.text(members, n).bytes()));
+    said.last().or(Some(ReferrerPolicy::Unset))
+}
+
+/// Whether `text` begins with `word` in either case.
+fn starts(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
 }
 
 /// Whether a member is a frame of a WebSocket that is no text: it is written in base64.

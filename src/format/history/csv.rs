@@ -308,6 +308,7 @@ mod tests {
                 vec!["https://h/"],
                 Some(day),
             ),
+            ("#comment\nurl,t\nhttps://h/,1\n", vec!["https://h/"], None),
             ("Source URL,Target\nhttps://h/,x\n", vec!["https://h/", "x"], None),
             (
                 "sep=;\r\nurl;title\r\nhttps://h/?a=1,2;T\r\n",

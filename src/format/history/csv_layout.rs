@@ -293,6 +293,7 @@ pub fn layout(head: &[u8]) -> Option<Layout> {
         || any(&HISTORY)
         || any(&BOOKMARK)
         || keeps
+        || skip > 0 // no log begins with a remark and a header
         || named.is_some_and(|n| words[n].ends_with(" url"));
     if let Some(url) = named.filter(|c| known && all_addresses(1, *c)) {
         // A count of visits may look like a status; the words are surer, but for those that logs have, too.
