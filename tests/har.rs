@@ -415,3 +415,24 @@ fn the_policy_of_the_page_is_named_in_the_advice() {
     let unknown = advice(&entries(json!([])));
     assert!(!unknown.contains("were seen"), "{unknown}");
 }
+
+#[test]
+fn the_life_that_a_reply_tells_holds_for_the_urls_that_use_the_token() {
+    let reply = json!({"token": TOKEN, "expires": 1_893_456_000_000_u64, "ssl": true}).to_string();
+    let har = json!({"log": {"entries": [
+        {"startedDateTime": "2026-11-20T00:00:00Z",
+         "request": {"method": "POST", "url": "https://gis.example/portal/sharing/rest/generateToken"},
+         "response": {"status": 200, "content": {"mimeType": "application/json", "text": reply}}},
+        {"startedDateTime": "2026-11-20T00:00:01Z",
+         "request": {"method": "GET", "url": format!("https://gis.example/arcgis/rest/services?token={TOKEN}")},
+         "response": {"status": 200}},
+    ]}});
+    let dir = common::Dir::new();
+    let path = dir.file("capture.har", har.to_string());
+    let report = dir.scan(&[path.to_str().unwrap()]);
+    let findings = report["findings"].as_array().unwrap();
+    let used = findings.iter().find(|f| f["field"] == "url").unwrap();
+    assert_eq!(used["liveness"]["state"], "unexpired", "{used}");
+    assert_eq!(used["liveness"]["until"], "2030-01-01T00:00:00Z");
+    assert_eq!(used["liveness"]["counts"], json!({"unexpired": 1}));
+}

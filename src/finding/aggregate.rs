@@ -11,6 +11,7 @@ use super::model::{Credential, Finding, Ids};
 use super::policies::{self, Policies};
 use super::sketch::Sketch;
 use crate::detect::Exposure;
+use crate::detect::liveness::State;
 use crate::record::Field;
 use crate::secret::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -238,6 +239,18 @@ impl Aggregate {
     /// The credentials that are kept, by fingerprint, in no order.
     pub fn credentials(&self) -> impl Iterator<Item = (Fingerprint, &Credential)> {
         self.credentials.iter()
+    }
+
+    /// Where a finding is of one credential, of whose life none of its places tells: that credential, if another place
+    /// does (a token's reply says when it ends, the URLs in which it is used do not).
+    pub fn told_elsewhere(&self, finding: &Finding) -> Option<&Credential> {
+        let silent = finding.liveness[State::Unknown as usize] == finding.exposures;
+        match (finding.credentials.count(), finding.credentials.items()) {
+            ((1, false), [only]) if silent => {
+                self.credentials.get(*only).filter(|c| c.state != State::Unknown)
+            }
+            _ => None,
+        }
     }
 
     /// The users and clients that are kept, with the passwords that they sent, in no order.

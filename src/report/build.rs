@@ -297,15 +297,23 @@ fn finding(
             .filter(|(_, n)| *n > 0)
             .map(|(c, n)| (*c, n))
             .collect(),
-        liveness: LivenessReport {
-            state: f.worst(),
-            until: f.until,
-            basis: f.liveness_basis.to_string(),
-            counts: Life::ALL
-                .iter()
-                .map(|s| (*s, f.liveness[*s as usize]))
-                .filter(|(_, n)| *n > 0)
-                .collect(),
+        liveness: match aggregate.told_elsewhere(f) {
+            Some(c) => LivenessReport {
+                state: c.state,
+                until: c.until,
+                basis: format!("{}, where the same credential stands elsewhere", c.basis),
+                counts: BTreeMap::from([(c.state, f.exposures)]),
+            },
+            None => LivenessReport {
+                state: f.worst(),
+                until: f.until,
+                basis: f.liveness_basis.to_string(),
+                counts: Life::ALL
+                    .iter()
+                    .map(|s| (*s, f.liveness[*s as usize]))
+                    .filter(|(_, n)| *n > 0)
+                    .collect(),
+            },
         },
         identity: identity(&f.identity),
         signs: Vec::new(),
