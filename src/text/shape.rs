@@ -156,6 +156,9 @@ const PLACEHOLDERS: &[&str] = &[
     "access_token",
 ];
 
+/// No word of `PLACEHOLDERS` is longer, with `your` or `the` before it.
+const LONGEST: usize = 24;
+
 /// Whether `value` stands for a credential without being one: empty, masked, a template's variable, a word that
 /// documentation uses. `value` is decoded as far as it goes.
 pub fn is_placeholder(value: &[u8]) -> bool {
@@ -169,6 +172,11 @@ pub fn is_placeholder(value: &[u8]) -> bool {
     }
     if trimmed.iter().all(|&b| b"*xX.-_#%".contains(&b)) {
         return true;
+    }
+    // Most values are longer than any word below, and have nothing in them that parts words: no more need be asked.
+    let whole = trimmed.len() > LONGEST && trimmed.iter().all(u8::is_ascii_alphanumeric);
+    if whole {
+        return is_example(trimmed);
     }
     let Ok(text) = std::str::from_utf8(trimmed) else {
         return false;
@@ -253,8 +261,12 @@ pub fn is_placeholder(value: &[u8]) -> bool {
             return true;
         }
     }
-    // EXAMPLE keys of vendors' documentation: AKIAIOSFODNN7EXAMPLE.
-    text.len() <= 64 && (text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY"))
+    is_example(trimmed)
+}
+
+/// EXAMPLE keys of vendors' documentation: AKIAIOSFODNN7EXAMPLE.
+fn is_example(value: &[u8]) -> bool {
+    value.len() <= 64 && (value.ends_with(b"EXAMPLE") || value.ends_with(b"EXAMPLEKEY"))
 }
 
 /// Whether it is what a script, a template or a format string would have filled in: `$PASSWORD`, `@password`, `%s`,
@@ -301,9 +313,10 @@ fn is_masked(lower: &str) -> bool {
     {
         return true;
     }
-    let around = ["****", "...", "\u{2026}"]
-        .iter()
-        .find_map(|gap| lower.split_once(gap));
+    let around = ["****", "...", "\u{2026}"].iter().find_map(|gap| {
+        let at = memchr::memmem::find(lower.as_bytes(), gap.as_bytes())?;
+        Some((&lower[..at], &lower[at + gap.len()..]))
+    });
     let plain = |t: &str| t.len() <= 6 && t.bytes().all(|b| b.is_ascii_alphanumeric());
     around.is_some_and(|(before, after)| plain(before) && plain(after.trim_start_matches(['*', '.'])))
 }
@@ -371,6 +384,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_known() {
+        assert!(PLACEHOLDERS.iter().all(|p| "your".len() + p.len() <= LONGEST));
         for p in [
             "",
             "***",
