@@ -3,7 +3,8 @@
 
 use super::Part;
 use super::name::{MAX_NAME, is_name_byte};
-use super::walk::{Detector, Place, Siblings};
+use super::siblings::Siblings;
+use super::walk::{Detector, Place};
 use crate::text::{Base, Coding, Text};
 use crate::url::Url;
 use std::borrow::Cow;

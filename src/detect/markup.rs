@@ -3,7 +3,8 @@
 //! not well-formed is refused.
 
 use super::Part;
-use super::walk::{Detector, Place, Siblings};
+use super::siblings::Siblings;
+use super::walk::{Detector, Place};
 use crate::text::{Base, Coding, Text};
 use std::borrow::Cow;
 

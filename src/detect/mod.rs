@@ -1,6 +1,7 @@
 //! From records to exposures: carriers are taken apart, names and shapes are matched, and where several rules
 //! fit one stretch the most specific stands. The prefilter, which spares most lines all of this, is here too.
 
+mod ends;
 mod free;
 pub mod identity;
 mod jwt;
@@ -8,9 +9,11 @@ pub mod liveness;
 mod markup;
 mod name;
 mod offer;
+mod owner;
 pub mod prefilter;
 mod saml;
 mod settle;
+mod siblings;
 mod walk;
 
 pub use name::fold;

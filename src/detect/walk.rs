@@ -2,21 +2,19 @@
 //! to a depth, and every name and value offered to the rules.
 
 use super::name::{Name, fold};
+use super::owner::{Owner, Routes};
 use super::settle::Hit;
+use super::siblings::{Companions, Siblings};
 use super::{Exposure, Field, Part};
 use crate::record::{Carrier, Content, Record, Surface};
-use crate::rule::{Compiled, KeywordSet, RuleSet};
+use crate::rule::{KeywordSet, RuleSet};
 use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
 use crate::url::host::Parties;
-use crate::url::route::{self, Scope};
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// How deep URLs, JSON and pairs inside values are followed.
@@ -81,148 +79,9 @@ pub(super) struct Place<'f> {
     pub(super) echo: bool,
 }
 
-/// The innermost URL around a value.
-pub(super) struct Owner<'f> {
-    pub(super) scheme: Option<Cow<'f, str>>,
-    pub(super) host: Option<String>,
-    pub(super) path: &'f [u8],
-    /// Whether what it owns is grouped by its path: not where cookies and headers carry it, which go with every
-    /// request.
-    pub(super) routed: bool,
-    /// Whether the path is the one that was asked for, so that the response's status is about it.
-    pub(super) requested: bool,
-    /// Its routes by scope, each made once: many values may stand under one long path.
-    pub(super) routes: Routes,
-    /// Of a long path, the rules that have asked about it, and whether they hold.
-    pub(super) held: RefCell<HashMap<u16, bool>>,
-}
-
-/// The routes of a path, without and up to its service.
-#[derive(Default)]
-pub(super) struct Routes([OnceCell<Option<Box<str>>>; 2]);
-
-/// Bytes of a path from which on what rules say of it is kept.
-const LONG_PATH: usize = 1024;
-
-impl Owner<'_> {
-    /// Whether `rule`, the one of that number, holds for requests to it: its expressions read all of the path, which is
-    /// done once however many values stand under it.
-    pub(super) fn holds(&self, n: u16, rule: &Compiled, method: Option<&[u8]>) -> bool {
-        let host = self.host.as_deref().unwrap_or_default();
-        let ask = || rule.holds_for(method, host.as_bytes(), self.path);
-        if self.path.len() < LONG_PATH {
-            return ask();
-        }
-        *self.held.borrow_mut().entry(n).or_insert_with(ask)
-    }
-
-    /// The scoped route.
-    pub(super) fn route(&self, scope: Scope, status: Option<u16>) -> Option<Box<str>> {
-        if !self.routed {
-            return None;
-        }
-        let made = &self.routes.0[usize::from(scope == Scope::Service)];
-        let status = status.filter(|_| self.requested);
-        match scope {
-            Scope::Site => None,
-            _ => made
-                .get_or_init(|| route::scoped(self.path, scope, status).map(Into::into))
-                .clone(),
-        }
-    }
-}
-
 pub(super) struct Via<'f> {
     pub(super) name: &'f str,
     pub(super) outer: Option<&'f Via<'f>>,
-}
-
-/// What stands beside a value.
-#[derive(Clone, Copy)]
-pub(super) enum Siblings<'s> {
-    None,
-    Params {
-        text: Text<'s>,
-        cookie: bool,
-        group: u32,
-    },
-    Members {
-        all: &'s [json::Member<'s>],
-        object: usize,
-        group: u32,
-    },
-}
-
-impl Siblings<'_> {
-    pub(super) fn group(&self) -> u32 {
-        match self {
-            Siblings::None => 0,
-            Siblings::Params { group, .. } | Siblings::Members { group, .. } => *group,
-        }
-    }
-
-    /// What tells these siblings from those of other texts of the record, and which of them are meant.
-    fn list(&self) -> (u32, usize) {
-        match self {
-            Siblings::None => (0, 0),
-            Siblings::Params { group, .. } => (*group, 0),
-            Siblings::Members { group, object, .. } => (group - *object as u32, *object),
-        }
-    }
-}
-
-/// The siblings in a record, by name: each list is walked once, however many values ask.
-#[derive(Default)]
-pub(super) struct Companions {
-    lists: HashSet<u32>,
-    /// List, object and the name's hash, which nobody who writes logs can foresee; where the value stands in `bytes`.
-    values: HashMap<(u32, usize, u64), Range<usize>>,
-    bytes: Vec<u8>,
-    hasher: RandomState,
-}
-
-impl Companions {
-    /// Forgets the record.
-    fn clear(&mut self) {
-        self.lists.clear();
-        self.values.clear();
-        self.bytes.clear();
-    }
-
-    /// The value of the first of that folded name beside the value at hand, decoded.
-    pub(super) fn get(&mut self, siblings: Siblings, name: &str) -> Option<&[u8]> {
-        let (list, object) = siblings.list();
-        if self.lists.insert(list) {
-            self.read(siblings, list);
-        }
-        let key = (list, object, self.hasher.hash_one(name));
-        self.values.get(&key).map(|range| &self.bytes[range.clone()])
-    }
-
-    fn read(&mut self, siblings: Siblings, list: u32) {
-        let mut add = |object: usize, name: &[u8], value: Text, coding: Coding| {
-            let key = (list, object, self.hasher.hash_one(fold(name).folded()));
-            if let Entry::Vacant(free) = self.values.entry(key) {
-                let from = self.bytes.len();
-                self.bytes.extend_from_slice(&coding.decode(value.bytes()));
-                free.insert(from..self.bytes.len());
-            }
-        };
-        match siblings {
-            Siblings::None => {}
-            Siblings::Params { text, cookie, .. } => {
-                let params = if cookie {
-                    Params::cookies(text)
-                } else {
-                    Params::new(text)
-                };
-                params.for_each(|p| add(0, p.name.bytes(), p.value, Coding::Percent));
-            }
-            Siblings::Members { all, .. } => all
-                .iter()
-                .for_each(|m| add(m.object, m.key().as_bytes(), m.value, Coding::Json)),
-        }
-    }
 }
 
 impl<'r> Detector<'r> {

@@ -5,6 +5,7 @@ mod client;
 mod document;
 pub mod events;
 pub(crate) mod guard;
+mod lines;
 mod part;
 mod people;
 mod pieces;
