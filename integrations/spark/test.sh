@@ -6,7 +6,7 @@
 #
 # CORPUS names a folder with logs (.log, .gz …); without it SIZE bytes of logs are made, half of them compressed. PYTHON
 # has pyspark and pytest; without it they are installed into a folder of their own. WORKERS=1 starts one worker and kills
-# none. KEEP names a folder for what the cluster said.
+# none; nor does KILL_AFTER=0, which is for measuring. KEEP names a folder for what the cluster said.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 plainsight=$(realpath "${PLAINSIGHT:-$here/../../target/release/plainsight}")
@@ -77,7 +77,7 @@ began=$(date +%s.%N)
 "$plainsight" scan --no-config -q --jobs 1 --now $now --fingerprint-key-file "$work/key" -f "json=$work/one.json" "$corpus" >/dev/null 2>&1 || one=$?
 echo "one machine, one thread: exit ${one:-0}, $(echo "$(date +%s.%N) - $began" | bc) s"
 
-if [ "${WORKERS:-2}" -gt 1 ]; then
+if [ "${WORKERS:-2}" -gt 1 ] && [ "${KILL_AFTER:-4}" -gt 0 ]; then
   # Kills a worker with all that it has started, as soon as it has done a part of the work.
   setsid "$PYTHON" - "$ui" "${groups[2]}" "${KILL_AFTER:-4}" <<'PY' &
 import json, os, signal, sys, time, urllib.request
