@@ -1,6 +1,7 @@
 //! Databases of browsers are not rewritten in place: SQLite keeps what was deleted in free pages and in its log. What
 //! is read of them is exported instead, a JSON object a line, and that text is redacted and proved like any log.
 
+use super::aside::Copy;
 use super::copy::Copier;
 use super::edit::{Edit, View, apply};
 use super::rewrite::Rewriter;
@@ -111,13 +112,14 @@ impl Copier<'_> {
         depth: usize,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
-        let mut file = tempfile::NamedTempFile::new_in(self.folder).map_err(Trouble::Write)?;
-        let length = io::copy(&mut input.by_ref().take(LARGEST + 1), &mut file).map_err(Trouble::Read)?;
+        let mut file = Copy::begin(self.folder).map_err(Trouble::Write)?;
+        let length = io::copy(&mut input.by_ref().take(LARGEST + 1), file.file()).map_err(Trouble::Read)?;
         if length > LARGEST {
             let text = "is a database of more than 4 GiB inside a stream; unpack it and redact that";
             return Ok(self.leave_out(name, Status::Skipped, text));
         }
-        self.database(name, file.path(), depth == 0, out)
+        let path = file.path().unwrap_or(Path::new("")).to_path_buf();
+        self.database(name, &path, depth == 0, out)
     }
 }
 

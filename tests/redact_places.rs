@@ -1,0 +1,105 @@
+//! The places and forms in which credentials hide from `plainsight redact`: other encodings of what was removed, the
+//! names in archives, packed documents; and what is left behind where a run ends early.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const TOKEN: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+struct Dir(tempfile::TempDir);
+
+impl Dir {
+    fn new() -> Dir {
+        Dir(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    /// Runs it in this folder.
+    fn run(&self, args: &[&str]) -> Output {
+        self.file("key", KEY);
+        Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .current_dir(&self.0)
+            .args(["redact", "--fingerprint-key-file", "key"])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    fn good(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        let err = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(0), "{args:?}: {err}");
+        err
+    }
+
+    fn bad(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        let err = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {err}");
+        err
+    }
+
+    /// What stands in a folder but the key.
+    fn names(&self, name: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(name)).unwrap();
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut out: Vec<String> = names.filter(|n| n != "key").collect();
+        out.sort();
+        out
+    }
+}
+
+fn mark(value: &str) -> String {
+    let key = plainsight::secret::Key::from_bytes(KEY.as_bytes());
+    format!("PLAINSIGHT-{}", key.fingerprint(value.as_bytes()))
+}
+
+fn line(target: &str) -> String {
+    format!("192.0.2.7 - - [01/Jan/2026:00:00:01 +0000] \"GET {target} HTTP/1.1\" 200 17 \"-\" \"curl/8\"\n")
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_no_folder_that_it_made() {
+    for signal in ["-INT", "-TERM"] {
+        let d = Dir::new();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .current_dir(&d.0)
+            .args(["redact", "-", "-o", "new/folder/b.log"])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let open = child.stdin.take();
+        while !d.path("new/folder").exists() || d.names("new/folder").is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        child.wait().unwrap();
+        assert_eq!(d.names("."), [""; 0]);
+        drop(open);
+    }
+}
+
