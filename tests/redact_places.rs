@@ -103,3 +103,21 @@ fn an_interrupted_run_leaves_no_folder_that_it_made() {
     }
 }
 
+/// A file that may not be larger is an error like others.
+#[cfg(unix)]
+#[test]
+fn a_limit_of_file_size_leaves_nothing() {
+    let d = Dir::new();
+    d.file("a.log", line("/x?n=1").repeat(20_000));
+    let out = Command::new("sh")
+        .current_dir(&d.0)
+        .args(["-c", "ulimit -f 64; exec \"$0\" redact a.log -o new/b.log"])
+        .arg(env!("CARGO_BIN_EXE_plainsight"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("could not be written"), "{said}");
+    assert_eq!(d.names("."), ["a.log"]);
+}
+

@@ -126,7 +126,9 @@ pub fn run(args: Args) -> Ending {
     {
         bail!("--summary names a copy; name another file");
     }
-    aside::heed_signals().context("signals cannot be handled")?;
+    aside::heed_signals()
+        .and_then(|()| crate::platform::outlive_file_limits())
+        .context("signals cannot be handled")?;
     let summary = crate::redact::run(&config, &options, &plan, |entry| output::say(&entry.line()));
     output::say(&summary.line());
     if let Some(path) = &args.summary {
