@@ -121,3 +121,23 @@ fn a_limit_of_file_size_leaves_nothing() {
     assert_eq!(d.names("."), ["a.log"]);
 }
 
+#[test]
+fn a_slash_at_the_end_means_a_folder() {
+    let d = Dir::new();
+    d.file("a.log", line(&format!("/x?token={TOKEN}")));
+    d.good(&["a.log", "-o", "new/folder/"]);
+    assert_eq!(d.names("new/folder"), ["a.log"]);
+    let said = d.bad(&["a.log", "-o", "new/folder/a.log/"]);
+    assert!(said.contains("no folder"), "{said}");
+    let said = d.bad(&["-", "-o", "other/"]);
+    assert!(said.contains("name a file"), "{said}");
+    assert!(!Path::new(&d.path("other")).exists());
+}
+
+fn gzip(name: &str, comment: &str, content: &[u8]) -> Vec<u8> {
+    let builder = flate2::GzBuilder::new().filename(name).comment(comment);
+    let mut out = builder.write(Vec::new(), flate2::Compression::default());
+    out.write_all(content).unwrap();
+    out.finish().unwrap()
+}
+

@@ -28,7 +28,7 @@ pub struct Args {
     /// Files or folders; `-` is the standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The copy; a folder for several inputs, or one that exists. `-` is the standard output, the default for `-`.
+    /// The copy; a folder for several inputs, where one exists, or where it ends in `/`. `-` is the standard output, the default for `-`.
     #[arg(short, long, value_name = "OUT")]
     out: Option<PathBuf>,
     /// What stands where a credential stood: mark, mask (stars) or drop (nothing).
