@@ -73,6 +73,68 @@ fn line(target: &str) -> String {
     format!("192.0.2.7 - - [01/Jan/2026:00:00:01 +0000] \"GET {target} HTTP/1.1\" 200 17 \"-\" \"curl/8\"\n")
 }
 
+#[test]
+fn other_occurrences_go_however_they_are_encoded() {
+    let value = "Sum/mer+20=26.Rain~x";
+    let forms = [
+        r"Sum%2Fmer%2B20%3D26.Rain~x",
+        r"Sum/mer%2B20%3D26.Rain~x",
+        r"Sum%2fmer%2B20%3d26%2ERain%7Ex",
+        r"Sum%252Fmer%252B20%253D26.Rain~x",
+        r"Sum%25252fmer%25252B20%25253D26.Rain~x",
+        r"Sum\/mer+20=26.Rain~x",
+        r"Sum\/mer\u002b20\u003d26.Rain~x",
+        r"Sum\\/mer\\u002B20\\u003D26.Rain~x",
+        r"Sum%5C%2Fmer%5Cu002b20%3D26.Rain~x",
+        r"Sum\x2Fmer+20\x3D26.Rain~x",
+        r"Sum/mer 20=26.Rain~x",
+        r"Sum&#x2F;mer+20&#x3D;26.Rain~x",
+    ];
+    let leak = line("/login?user=jo&password=Sum%2Fmer%2B20%3D26.Rain~x");
+    let text = |f: &dyn Fn(&str) -> String| {
+        let lines: String = forms
+            .iter()
+            .map(|form| format!("it was \"{}\"%20there\n", f(form)))
+            .collect();
+        lines + "nothing\n"
+    };
+    for units in [
+        |t: &str| t.as_bytes().to_vec(),
+        |t: &str| {
+            [0xFEFF]
+                .into_iter()
+                .chain(t.encode_utf16())
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<u8>>()
+        },
+    ] {
+        let d = Dir::new();
+        d.file("a.log", units(&(text(&|form| form.into()) + &leak)));
+        d.good(&["a.log", "-o", "b.log"]);
+        let want = text(&|_| mark(value)) + &leak.replace("Sum%2Fmer%2B20%3D26.Rain~x", &mark(value));
+        let got = d.read("b.log");
+        assert!(got == units(&want), "{}\n{want}", String::from_utf8_lossy(&got));
+        d.good(&["b.log", "-o", "c.log"]);
+        assert_eq!(d.read("c.log"), got);
+    }
+    // A stream knows what came before.
+    let d = Dir::new();
+    d.file("key", KEY);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+        .current_dir(&d.0)
+        .args(["redact", "--fingerprint-key-file", "key", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = child.stdin.take().unwrap();
+    to.write_all((leak.clone() + &text(&|form| form.into())).as_bytes())
+        .unwrap();
+    drop(to);
+    let got = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert!(got.ends_with(&text(&|_| mark(value))), "{got}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_no_folder_that_it_made() {

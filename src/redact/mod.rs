@@ -23,8 +23,10 @@ pub mod search;
 mod spool;
 pub mod style;
 mod summary;
+pub mod table;
 pub mod tally;
 pub mod targets;
+pub mod unescape;
 
 pub use style::Style;
 pub use summary::{Entry, Summary};
