@@ -203,3 +203,133 @@ fn gzip(name: &str, comment: &str, content: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+#[test]
+fn names_and_comments_of_archives_lose_their_credentials() {
+    let d = Dir::new();
+    let content = line(&format!("/x?token={TOKEN}"));
+    let other = "v5Xc2Nw8Qk4Rt6Ym1Bp3Ls7Hd9Jf0Gz";
+    let named = format!("dump?access_token={other}.log");
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::FullFileOptions::default();
+    let commented = options.clone().with_file_comment(format!("of {TOKEN}, that is"));
+    zip.add_directory(format!("{named}/"), options.clone()).unwrap();
+    zip.start_file(format!("a/session-{TOKEN}.log"), commented)
+        .unwrap();
+    zip.write_all(content.as_bytes()).unwrap();
+    zip.start_file(&named, options).unwrap();
+    zip.write_all(b"nothing\n").unwrap();
+    let comment = format!("made with password=Zq81kfUwe_x7 for {TOKEN}");
+    zip.set_raw_comment(comment.into_bytes().into()).unwrap();
+    d.file("a.zip", zip.finish().unwrap().into_inner());
+    d.good(&["a.zip", "-o", "b.zip"]);
+    let copy = zip::ZipArchive::new(std::io::Cursor::new(d.read("b.zip"))).unwrap();
+    let comment = String::from_utf8(copy.comment().to_vec()).unwrap();
+    assert_eq!(
+        comment,
+        format!("made with password={} for {}", mark("Zq81kfUwe_x7"), mark(TOKEN))
+    );
+    let mut copy = copy;
+    let names: Vec<String> = copy.file_names().map(|n| n.unwrap().into_owned()).collect();
+    assert_eq!(names.len(), 3);
+    let session = format!("a/session-{}.log", mark(TOKEN));
+    assert!(names.contains(&session), "{names:?}");
+    assert_eq!(
+        copy.by_name(&session).unwrap().comment(),
+        format!("of {}, that is", mark(TOKEN))
+    );
+    let raw = d.read("b.zip");
+    for secret in [TOKEN, other, "Zq81kfUwe_x7"] {
+        assert!(
+            memchr::memmem::find(&raw, secret.as_bytes()).is_none(),
+            "{secret}"
+        );
+    }
+    // What comes later cannot be known.
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file(format!("of {TOKEN}.log"), options).unwrap();
+    zip.start_file("a.log", options).unwrap();
+    zip.write_all(content.as_bytes()).unwrap();
+    d.file("c.zip", zip.finish().unwrap().into_inner());
+    let said = d.bad(&["c.zip", "-o", "d.zip"]);
+    assert!(
+        said.contains("holds a credential of a member that comes later") && !said.contains(TOKEN),
+        "{said}"
+    );
+    assert!(!d.path("d.zip").exists());
+    // The header of gzip is not copied.
+    d.file("a.gz", gzip(&named, &format!("of {TOKEN}"), content.as_bytes()));
+    d.good(&["a.gz", "-o", "b.gz"]);
+    let raw = d.read("b.gz");
+    assert!(memchr::memmem::find(&raw, other.as_bytes()).is_none());
+    assert!(memchr::memmem::find(&raw, TOKEN.as_bytes()).is_none());
+}
+
+#[test]
+fn names_in_tar_archives_lose_their_credentials() {
+    let content = line(&format!("/x?token={TOKEN}"));
+    let folder = "folder".repeat(20);
+    let short = format!("a/session-{TOKEN}.log");
+    // As long as a header has room for, and longer.
+    let full = format!("{}{TOKEN}.log", "x".repeat(64));
+    let long = format!("{folder}/session-{TOKEN}.log");
+    let d = Dir::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |header: &mut tar::Header, name: &str| {
+        header.set_size(content.len() as u64);
+        header.set_mode(0o640);
+        tar.append_data(header, name, content.as_bytes()).unwrap();
+    };
+    add(&mut tar::Header::new_gnu(), &short);
+    add(&mut tar::Header::new_ustar(), &full);
+    add(&mut tar::Header::new_gnu(), &long);
+    let attributes = [
+        ("comment", format!("of {TOKEN}")),
+        ("path", format!("{folder}/{TOKEN}/b.log")),
+    ];
+    tar.append_pax_extensions(attributes.iter().map(|(k, v)| (*k, v.as_bytes())))
+        .unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    tar.append_data(&mut header, "short", content.as_bytes()).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    tar.append_link(&mut header, "link", format!("{folder}/{TOKEN}"))
+        .unwrap();
+    d.file("a.tar", tar.into_inner().unwrap());
+    d.good(&["a.tar", "-o", "b.tar"]);
+    let raw = d.read("b.tar");
+    assert!(memchr::memmem::find(&raw, TOKEN.as_bytes()).is_none());
+    let mut copy = tar::Archive::new(&raw[..]);
+    let members: Vec<(String, String, String)> = copy
+        .entries()
+        .unwrap()
+        .map(|e| {
+            let mut e = e.unwrap();
+            let mut text = String::new();
+            e.read_to_string(&mut text).unwrap();
+            let link = e
+                .link_name_bytes()
+                .map(|l| String::from_utf8(l.into_owned()).unwrap());
+            (
+                String::from_utf8(e.path_bytes().into_owned()).unwrap(),
+                text,
+                link.unwrap_or_default(),
+            )
+        })
+        .collect();
+    let new = |text: &str| text.replace(TOKEN, &mark(TOKEN));
+    let paths = [new(&short), new(&full), new(&long), new(&attributes[1].1)];
+    for (member, path) in members.iter().zip(&paths) {
+        assert_eq!((&member.0, &member.1), (path, &new(&content)));
+    }
+    assert_eq!(members.len(), 5);
+    assert_eq!(
+        (&*members[4].0, &members[4].2),
+        ("link", &new(&format!("{folder}/{TOKEN}")))
+    );
+    d.good(&["b.tar", "-o", "c.tar"]);
+    assert_eq!(d.read("c.tar"), raw);
+}
+

@@ -97,7 +97,7 @@ impl Copier<'_> {
             first.settle();
             let mut before = spool.read()?;
             let (after, edits) = Spool::of(self.folder, |w| {
-                rewrite(&mut rewriter, &first.found, &mut before, &mut searcher, w)
+                rewrite(&mut rewriter, &first.found, &mut before, (&mut searcher, &mut self.known), w)
             })?;
             drop(before);
             spool = after;
@@ -170,7 +170,7 @@ fn rewrite(
     rewriter: &mut Rewriter,
     found: &[Taken],
     input: &mut dyn Read,
-    searcher: &mut Searcher,
+    (searcher, known): (&mut Searcher, &mut Searcher),
     out: &mut dyn Write,
 ) -> Result<u64, Trouble> {
     let (mut buffer, mut offset, mut start) = (Vec::new(), 0u64, 0usize);
@@ -194,7 +194,10 @@ fn rewrite(
         let mut edits = rewriter.remove(&rest[..n], view, Units::Bytes);
         rest = &rest[n..];
         let kept = std::mem::take(&mut rewriter.kept);
-        kept.iter().for_each(|(f, value)| searcher.add(f, value));
+        for (f, value) in kept.iter() {
+            searcher.add(f, value);
+            known.add(f, value);
+        }
         let ahead = View {
             bytes: &buffer[start..],
             offset: offset + start as u64,

@@ -16,6 +16,7 @@ mod database;
 mod document;
 pub mod edit;
 pub mod kept;
+mod labels;
 mod paranoid;
 pub mod pass;
 pub mod rewrite;
