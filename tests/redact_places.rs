@@ -333,3 +333,70 @@ fn names_in_tar_archives_lose_their_credentials() {
     assert_eq!(d.read("c.tar"), raw);
 }
 
+#[test]
+fn packed_json_of_firefox_stays_packed() {
+    let d = Dir::new();
+    let json = format!(
+        r#"{{"windows":[{{"tabs":[{{"entries":[{{"url":"https:\/\/a.example\/x?token={TOKEN}","title":"é"}}]}}],"note":"of {TOKEN}"}}]}}"#
+    );
+    let pack = |text: &str| {
+        let block = lz4_flex::block::compress(text.as_bytes());
+        [b"mozLz40\0", &(text.len() as u32).to_le_bytes()[..], &block].concat()
+    };
+    d.file("sessionstore.jsonlz4", pack(&json));
+    d.good(&["sessionstore.jsonlz4", "-o", "copy.jsonlz4"]);
+    let raw = d.read("copy.jsonlz4");
+    let want = json.replace(TOKEN, &mark(TOKEN));
+    assert_eq!(&raw[..12], &pack(&want)[..12]);
+    let plain = lz4_flex::block::decompress(&raw[12..], want.len()).unwrap();
+    assert_eq!(String::from_utf8(plain).unwrap(), want);
+    d.file("broken.jsonlz4", &pack(&json)[..60]);
+    d.bad(&["broken.jsonlz4", "-o", "other.jsonlz4"]);
+}
+
+/// Bookmarks as macOS writes them: one, with a title and a date.
+#[test]
+fn binary_property_lists_are_exported() {
+    let url = format!("https://h.example/?token={TOKEN}&b=1");
+    let string = |text: &str| match text.len() {
+        n @ 0..15 => [&[0x50 | n as u8][..], text.as_bytes()].concat(),
+        n => [&[0x5F, 0x10, n as u8][..], text.as_bytes()].concat(),
+    };
+    let objects: Vec<Vec<u8>> = vec![
+        b"\xd1\x01\x02".to_vec(),
+        string("Children"),
+        b"\xa1\x03".to_vec(),
+        b"\xd2\x04\x05\x06\x07".to_vec(),
+        string("URLString"),
+        string("URIDictionary"),
+        string(&url),
+        b"\xd1\x08\x09".to_vec(),
+        string("title"),
+        string(&format!("of {TOKEN}")),
+    ];
+    let mut file = b"bplist00".to_vec();
+    let mut offsets = Vec::new();
+    for object in &objects {
+        offsets.push(file.len() as u8);
+        file.extend(object);
+    }
+    let table = file.len() as u64;
+    file.extend(&offsets);
+    file.extend([0, 0, 0, 0, 0, 0, 1, 1]);
+    for n in [objects.len() as u64, 0, table] {
+        file.extend(n.to_be_bytes());
+    }
+    let d = Dir::new();
+    d.file("Bookmarks.plist", &file);
+    let said = d.good(&["Bookmarks.plist", "-o", "copy.jsonl"]);
+    assert!(said.contains("JSON lines"), "{said}");
+    let copy = String::from_utf8(d.read("copy.jsonl")).unwrap();
+    let want = format!(
+        "{{\"bookmarks\":\"safari-bookmarks\",\"row\":0,\"url\":\"{}\",\"title\":\"of {}\"}}\n",
+        url.replace(TOKEN, &mark(TOKEN)),
+        mark(TOKEN)
+    );
+    assert_eq!(copy, want);
+    d.file("Broken.plist", &file[..file.len() - 9]);
+    d.bad(&["Broken.plist", "-o", "other.jsonl"]);
+}

@@ -1,5 +1,6 @@
-//! Databases of browsers are not rewritten in place: SQLite keeps what was deleted in free pages and in its log. What
-//! is read of them is exported instead, a JSON object a line, and that text is redacted and proved like any log.
+//! Databases and binary property lists of browsers are not rewritten in place: SQLite keeps what was deleted in free
+//! pages and in its log, and a property list may hold others in its data. What is read of them is exported instead, a
+//! JSON object a line, and that text is redacted and proved like any log.
 
 use super::aside::Copy;
 use super::copy::Copier;
@@ -8,6 +9,7 @@ use super::rewrite::Rewriter;
 use super::spool::Spool;
 use super::tally::Trouble;
 use crate::format::history::database;
+use crate::format::history::plist;
 use crate::format::history::row::{Role, Row, is_script};
 use crate::record::Surface;
 use crate::report::model::Status;
@@ -23,6 +25,10 @@ const LARGEST: u64 = 4 << 30;
 /// What the copy is, and what is left to do.
 const ADVICE: &str = "its rows were written as JSON lines; the database itself is as it was: delete the rows in the \
                       browser (its history page, or \"Clear browsing data\", on synced devices as well)";
+
+/// The same of a property list.
+const EXPORTED: &str = "its records were written as JSON lines; the property list itself is as it was: delete the \
+                        entries in the browser";
 
 /// A row as it is written. Its first key tells history from bookmarks.
 #[derive(Serialize)]
@@ -100,6 +106,38 @@ impl Copier<'_> {
             }
         }
         self.problem(name, Status::Ignored, ADVICE);
+        self.tally.add(rewriter.tally);
+        self.proved(name, &[], &mut spool.read()?, rewriter.kept, out)
+    }
+
+    /// A binary property list: `head`, then what `input` gives.
+    pub(super) fn property_list(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        input: &mut dyn Read,
+        out: &mut dyn Write,
+    ) -> Result<bool, Trouble> {
+        let catalogue = &self.tools.config.formats;
+        let mut rewriter = Rewriter::new(self.tools);
+        let (mut spool, read) = Spool::of(self.folder, |w| {
+            let mut failed = None;
+            let mut whole = io::Cursor::new(head).chain(input);
+            let (_, read) = plist::rows(&mut whole, catalogue, &mut |number, format, row| {
+                if failed.is_none() {
+                    let spec = &catalogue.get(format).spec;
+                    let number = i64::try_from(number).unwrap_or(i64::MAX);
+                    let edits = rewriter.row(number, format, row);
+                    failed = write(&spec.id, spec.surface, number, row, &edits, w).err();
+                }
+            });
+            failed.map_or(Ok(read), |e| Err(Trouble::Write(e)))
+        })?;
+        if let Some(problem) = read.problem {
+            let problem = problem.replace(" scan ", " redact ");
+            self.cut(name, Some(io::Error::other(problem)))?;
+        }
+        self.problem(name, Status::Ignored, EXPORTED);
         self.tally.add(rewriter.tally);
         self.proved(name, &[], &mut spool.read()?, rewriter.kept, out)
     }
