@@ -27,8 +27,10 @@ pub struct Searcher {
     own: [bool; 256],
     /// Whether blanks do, which forms write as `+`.
     blanks: bool,
-    /// How character references begin that are looked for.
-    references: memmem::Finder<'static>,
+    /// How character references with a number begin.
+    numbered: memmem::Finder<'static>,
+    /// Whether those with a name are looked for, too: only what stands for one is written so.
+    named: bool,
 }
 
 impl std::fmt::Debug for Searcher {
@@ -76,7 +78,8 @@ impl Searcher {
             table: Table::new(anchor),
             own,
             blanks: false,
-            references: memmem::Finder::new("&#"),
+            numbered: memmem::Finder::new("&#"),
+            named: false,
         }
     }
 
@@ -105,9 +108,7 @@ impl Searcher {
                     let apart: Vec<u8> = value.iter().map(blank).collect();
                     self.table.add(fingerprint, &apart, false);
                 }
-                if undone.iter().any(|b| b"&<>\"'".contains(b)) {
-                    self.references = memmem::Finder::new("&");
-                }
+                self.named |= undone.iter().any(|b| b"&<>\"'".contains(b));
                 self.table.add(fingerprint, value, false);
                 self.table.add(fingerprint, &undone, false);
             }
@@ -152,15 +153,31 @@ impl Searcher {
         join(out, first);
     }
 
+    /// The first character reference from `at` on.
+    fn reference(&self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = text.get(at..)?;
+        if !self.named {
+            return self.numbered.find(rest).map(|n| at + n);
+        }
+        // In addresses there are very many that are none.
+        let begins = |n: &usize| match rest.get(n + 1..).unwrap_or_default() {
+            [b'#', ..] | [b'l' | b'g', b't', b';', ..] => true,
+            [b'a' | b'q', more @ ..] => more[..more.len().min(4)].contains(&b';'),
+            _ => false,
+        };
+        memchr::memchr_iter(b'&', rest).find(begins).map(|n| at + n)
+    }
+
     /// Appends the places where one stands escaped.
     fn escaped(&self, text: &[u8], out: &mut Vec<Match>) {
         let mut run = Run::default();
-        let mut references = self.references.find_iter(text).peekable();
+        let mut other = self.reference(text, 0);
         let mut at = 0;
         loop {
-            while references.next_if(|n| *n < at).is_some() {}
-            let other = references.peek().copied();
-            let upto = &text[at..other.unwrap_or(text.len())];
+            if other.is_some_and(|n| n < at) {
+                other = self.reference(text, at);
+            }
+            let upto = text.get(at..other.unwrap_or(text.len())).unwrap_or_default();
             let Some(marker) = memchr::memchr2(b'%', b'\\', upto).map(|n| at + n).or(other) else {
                 return;
             };
