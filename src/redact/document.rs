@@ -86,7 +86,7 @@ impl Copier<'_> {
             Ok(false) => {}
         }
         let mut rewriter = Rewriter::new(self.tools);
-        let mut searcher = Searcher::new(Units::Bytes);
+        let mut searcher = Searcher::new(Units::Bytes).deep();
         let mut round = 0;
         while round <= ROUNDS {
             let mut first = First::default();

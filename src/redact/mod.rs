@@ -15,6 +15,7 @@ pub mod copy;
 mod database;
 mod document;
 pub mod edit;
+mod forms;
 pub mod kept;
 mod labels;
 mod paranoid;
