@@ -135,6 +135,32 @@ fn other_occurrences_go_however_they_are_encoded() {
     assert!(got.ends_with(&text(&|_| mark(value))), "{got}");
 }
 
+/// Where all of a base64 value had to go, what was in it is looked for all the same.
+#[test]
+fn what_was_deep_inside_is_looked_for_elsewhere() {
+    let b64 = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
+    let json = b64(&format!("{{\"access_token\":\"{TOKEN}\"}}"));
+    let basic = b64(&format!(
+        "{{\"authorization\":\"Basic {}\"}}",
+        b64(&format!("jo:{TOKEN}"))
+    ));
+    let cut = |text: &str| {
+        let (a, b) = text.split_at(40);
+        format!(
+            "2026-01-01T00:00:00.1Z stdout P GET /x?state={a}\n2026-01-01T00:00:00.1Z stdout F {b}&a=1 HTTP/1.1\n"
+        )
+    };
+    for leak in [line(&format!("/x?d={}", basic.replace('=', "%3D"))), cut(&json)] {
+        let d = Dir::new();
+        d.file("a.log", format!("early {TOKEN}\n{leak}late \"{TOKEN}\" x\n"));
+        d.good(&["a.log", "-o", "b.log"]);
+        let copy = String::from_utf8(d.read("b.log")).unwrap();
+        let mark = mark(TOKEN);
+        assert!(copy.starts_with(&format!("early {mark}\n")), "{copy}");
+        assert!(copy.ends_with(&format!("late \"{mark}\" x\n")), "{copy}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_no_folder_that_it_made() {
