@@ -4,7 +4,7 @@
 //! undone ([`unescape`](super::unescape)) as far as what comes out could belong to a credential. No byte is read more than
 //! a few times, whatever the text, and where nothing is escaped nothing is done.
 
-use super::forms::{base64_forms, escaped_forms};
+use super::forms::{base64_forms, decode, escaped_forms};
 use super::kept::{Kept, SHORTEST};
 use super::style::Units;
 pub use super::table::Match;
@@ -143,7 +143,17 @@ impl Searcher {
         }
         let first = out.len();
         if self.units == Units::Bytes {
-            let widen = |free, range| widen(range, free..text.len(), |n| text[n]);
+            let widen = |free, range: Range<usize>| {
+                let (begin, mut all) = (range.start, widen(range, free..text.len(), |n| text[n]));
+                // The digits of an escape before it (`%22`, `\n`) are none of its letters.
+                if let Some(marker @ (b'%' | b'\\')) = all.start.checked_sub(1).map(|n| text[n])
+                    && let Some((found, next)) = symbol(&text, all.start - 1)
+                    && found != Symbol::Byte(marker)
+                {
+                    all.start = next.clamp(all.start, begin);
+                }
+                all
+            };
             self.table.find(text, widen, |found| out.push(found));
             if self.deep {
                 let (mut run, mut at) = (Run::default(), 0);
@@ -315,18 +325,6 @@ impl Searcher {
     }
 }
 
-/// What base64 in either alphabet encodes; what is left of a group at its end is filled up.
-fn decode(text: &[u8]) -> Vec<u8> {
-    let whole = text.len() / 4 * 4 + if text.len() % 4 > 1 { 4 } else { 0 };
-    let letters = text.iter().map(|b| match b {
-        b'-' => b'+',
-        b'_' => b'/',
-        b => *b,
-    });
-    let full: Vec<u8> = letters.chain([b'A'; 3]).take(whole).collect();
-    data_encoding::BASE64_NOPAD.decode(&full).unwrap_or_default()
-}
-
 /// A stretch of text with its escapes undone, and where each byte of it stands.
 #[derive(Default)]
 struct Run {
@@ -482,6 +480,26 @@ mod tests {
                 s.find(format!("a {form} b%20c").as_bytes(), &mut found);
                 assert_eq!(found.len(), 1, "{form}");
             }
+        }
+    }
+
+    #[test]
+    fn escapes_before_base64_stay_whole() {
+        let value = b"password-is-this".to_vec();
+        let s = searcher(std::slice::from_ref(&value), Units::Bytes);
+        let coded = data_encoding::BASE64.encode(b"{\"p\":\"password-is-this\",\"q\":1}");
+        for (before, after) in [
+            ("%22", "%22"),
+            (r"\n", r"\n"),
+            (r"\x22", r"\x22"),
+            ("%2522", "%2522"),
+            ("100%", " "),
+        ] {
+            let text = format!("a {before}{coded}{after} b");
+            let mut found = Vec::new();
+            s.find(text.as_bytes(), &mut found);
+            assert_eq!(found.len(), 1);
+            assert_eq!(&text[found[0].range.clone()], coded, "{text}");
         }
     }
 
