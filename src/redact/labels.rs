@@ -110,7 +110,10 @@ impl Copier<'_> {
                 self.attributes(name, &data, labels, &mut path, &mut link)?
             };
             extension.set_size(new.len() as u64);
-            self.fields(name, &mut extension, labels, &mut None, &mut None, out)?;
+            // Its own name is nobody's: what is too long for it is cut, not written before it.
+            let old = extension.path_bytes().into_owned();
+            let mut own = Some(self.label(name, &old, labels)?).filter(|new| *new != old);
+            self.fields(name, &mut extension, labels, &mut own, &mut None, out)?;
             entry(&extension, &new, out)?;
         }
         self.fields(name, header, labels, &mut path, &mut link, out)
