@@ -98,6 +98,20 @@ pub fn forbid_core_files() {
 #[cfg(windows)]
 pub fn forbid_core_files() {}
 
+/// From now on a file that would be larger than its limit (`ulimit -f`) is an error of writing, which can be told and
+/// cleaned up after; unheeded, the signal ends the program at once.
+#[cfg(unix)]
+pub fn outlive_file_limits() -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
+}
+
+/// From now on a file that would be too large is an error of writing; on Windows it always is.
+#[cfg(windows)]
+pub fn outlive_file_limits() -> io::Result<()> {
+    Ok(())
+}
+
 /// The exit code of a program that ended early, by the shells' convention of 128 and the signal's number.
 pub fn exit_code(why: Why) -> Option<u8> {
     match why {

@@ -52,7 +52,10 @@ fn encode(coding: u8, text: &str) -> String {
                 }
             })
             .collect(),
-        _ => text.bytes().map(|b| format!("%{b:02x}")).collect(),
+        2 => text.bytes().map(|b| format!("%{b:02x}")).collect(),
+        3 => encode(1, &encode(1, text)).replace("%257E", "%257e"),
+        4 => text.replace('_', "\\u005f").replace('-', "\\\\u002D"),
+        _ => encode(1, &encode(4, text)),
     }
 }
 
@@ -81,6 +84,7 @@ fn lines() -> impl Strategy<Value = String> {
         "{\"time\":\"2026-01-01T00:00:00Z\",\"request\":\"GET \\/x?token={}\\u0026b=1\",\"n\":1.50}",
         "some text with token={} in it, and \u{e9}",
         "the value {} alone",
+        "the value %22{3}%22 and \"{4}\" or \\n{5}\\n",
         "nothing at all",
         "192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] \"GET /static/{}/app.js HTTP/1.1\" 200 1 \"-\" \"curl/8\"",
         "#Fields: date time cs-uri-stem cs-uri-query sc-status",
@@ -102,7 +106,14 @@ proptest! {
     ) {
         let secrets: Vec<String> = seeds.iter().map(|seed| secret(*seed)).collect();
         let fill = |values: &dyn Fn(usize, u8) -> String| {
-            let mut log: String = parts.iter().map(|(l, n, c, end)| l.replace("{}", &values(*n, *c)) + end).collect();
+            let mut log = String::new();
+            for (line, n, coding, end) in &parts {
+                let mut line = line.replace("{}", &values(*n, *coding));
+                for coding in 3..6 {
+                    line = line.replace(&format!("{{{coding}}}"), &values(*n, coding));
+                }
+                log += &(line + end);
+            }
             if end {
                 log.truncate(log.trim_end().len());
             }

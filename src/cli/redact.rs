@@ -28,7 +28,7 @@ pub struct Args {
     /// Files or folders; `-` is the standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The copy; a folder for several inputs, or one that exists. `-` is the standard output, the default for `-`.
+    /// The copy; a folder for several inputs, where one exists, or where it ends in `/`. `-` is the standard output, the default for `-`.
     #[arg(short, long, value_name = "OUT")]
     out: Option<PathBuf>,
     /// What stands where a credential stood: mark, mask (stars) or drop (nothing).
@@ -126,7 +126,9 @@ pub fn run(args: Args) -> Ending {
     {
         bail!("--summary names a copy; name another file");
     }
-    aside::heed_signals().context("signals cannot be handled")?;
+    aside::heed_signals()
+        .and_then(|()| crate::platform::outlive_file_limits())
+        .context("signals cannot be handled")?;
     let summary = crate::redact::run(&config, &options, &plan, |entry| output::say(&entry.line()));
     output::say(&summary.line());
     if let Some(path) = &args.summary {

@@ -23,11 +23,12 @@ pub use walk::Detector;
 use crate::record::{Field, Part};
 use crate::rule::severity::Basis;
 use crate::rule::{Confidence, Severity};
-use crate::secret::Fingerprint;
+use crate::secret::{Fingerprint, Secret};
 use crate::text::Coding;
 use crate::time::Instant;
 use liveness::Liveness;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One credential at one place. Holds nothing of the credential but what may be told.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub struct Exposure {
     pub fingerprint: Fingerprint,
     /// The value, where the user wants to see it.
     pub revealed: Option<crate::secret::Revealed>,
+    /// The value, where the user wants to see it gone: it is looked for elsewhere. Of a long one its end.
+    pub removed: Option<Arc<Secret>>,
     /// At most four characters.
     pub preview: String,
     /// How bad.

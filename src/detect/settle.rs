@@ -11,6 +11,10 @@ use crate::time::Instant;
 use crate::url::route;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a value that are kept to be looked for elsewhere.
+const LONGEST_REMOVED: usize = 2048;
 
 /// A rule that fits a stretch, before overlaps are settled.
 pub(super) struct Hit {
@@ -145,6 +149,10 @@ impl Detector<'_> {
             span: hit.span,
             opaque: hit.opaque,
             chain: hit.chain,
+            removed: self.remove.then(|| {
+                let value = hit.secret.expose();
+                Arc::new(Secret::new(&value[value.len().saturating_sub(LONGEST_REMOVED)..]))
+            }),
             revealed: self.reveal.map(|permit| hit.secret.reveal(permit)),
             length: hit.secret.len(),
             fingerprint: hit.secret.fingerprint(self.key),

@@ -33,6 +33,8 @@ pub struct Detector<'r> {
     pub(super) parties: &'r Parties,
     /// Whether exposures hold their values.
     pub reveal: Option<Permit>,
+    /// Whether they hold what has to be looked for elsewhere.
+    pub remove: bool,
     pub(super) hits: Vec<Hit>,
     pub(super) groups: u32,
     pub(super) work: usize,
@@ -93,6 +95,7 @@ impl<'r> Detector<'r> {
             clock,
             parties,
             reveal: None,
+            remove: false,
             hits: Vec::new(),
             groups: 0,
             work: 0,

@@ -371,6 +371,7 @@ mod tests {
             confidence: Confidence::Firm,
             liveness: Liveness::UNKNOWN,
             echo: false,
+            removed: None,
             revealed: None,
             identity: Box::default(),
             user: (rule == 1).then(|| hash("user", route.into())),

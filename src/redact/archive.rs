@@ -1,7 +1,8 @@
-//! Archives, rebuilt member by member. What is no file (folders, links, long names) stays as it is; what is not read
-//! is left out and said.
+//! Archives, rebuilt member by member. What is no file (folders, links, long names) stays as it is, but for
+//! credentials in names; what is not read is left out and said.
 
 use super::copy::Copier;
+use super::labels::{self, BLOCK, Extension, Labels, pad};
 use super::spool::Spool;
 use super::tally::Trouble;
 use crate::input::open::tar_problem;
@@ -9,9 +10,6 @@ use crate::report::model::Status;
 use crate::report::safe;
 use crate::scan::ZIP_HIDES;
 use std::io::{self, Read, Seek, Write};
-
-/// Bytes of a block of a tar archive.
-const BLOCK: usize = 512;
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
 const LARGEST_ZIP: u64 = 4 << 30;
@@ -34,7 +32,8 @@ impl Copier<'_> {
             }
         };
         // Headers that belong to the next file wait for it: what is left out takes them along.
-        let mut before = Vec::new();
+        let mut before: Vec<Extension> = Vec::new();
+        let mut written = Labels::default();
         for entry in entries {
             let mut entry = match entry {
                 Ok(entry) => entry,
@@ -48,8 +47,8 @@ impl Copier<'_> {
                 }
             };
             let kind = entry.header().entry_type();
-            let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let member = format!("{name}!{}", safe::label(&inner));
+            let inner = self.label(name, &entry.path_bytes(), &mut Labels::default())?;
+            let member = format!("{name}!{}", safe::label(&String::from_utf8_lossy(&inner)));
             let mut header = entry.header().clone();
             if kind.is_file() || kind.is_contiguous() {
                 let folder = self.folder;
@@ -59,9 +58,8 @@ impl Copier<'_> {
                 if made {
                     header.set_size(spool.length);
                     header.set_cksum();
-                    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(Trouble::Write);
-                    write(&extensions)?;
-                    write(header.as_bytes())?;
+                    self.headers(name, extensions, &mut header, &mut written, out)?;
+                    out.write_all(header.as_bytes()).map_err(Trouble::Write)?;
                     spool.copy(out)?;
                     pad(spool.length, out)?;
                 }
@@ -94,14 +92,28 @@ impl Copier<'_> {
                 before.clear();
                 continue;
             }
-            before.extend_from_slice(header.as_bytes());
-            before.extend_from_slice(&data);
-            pad(data.len() as u64, &mut before)?;
-            if !extension {
-                out.write_all(&before).map_err(Trouble::Write)?;
-                before.clear();
+            if extension {
+                if before.len() >= MOST_EXTENSIONS {
+                    let text =
+                        "has too many headers for one member; unpack the archive and redact what is in it";
+                    self.problem(&member, Status::Skipped, text);
+                    before.clear();
+                    break;
+                }
+                before.push((header, data));
+                continue;
             }
+            let mut text = data;
+            if kind.is_pax_global_extensions() {
+                text = self.attributes(name, &text, &mut written, &mut None, &mut None)?;
+                header.set_size(text.len() as u64);
+                header.set_cksum();
+            }
+            let extensions = std::mem::take(&mut before);
+            self.headers(name, extensions, &mut header, &mut written, out)?;
+            labels::entry(&header, &text, out)?;
         }
+        self.check(name, &written)?;
         out.write_all(&[0; 2 * BLOCK]).map_err(Trouble::Write)?;
         Ok(true)
     }
@@ -148,9 +160,7 @@ impl Copier<'_> {
         }
         let aside = tempfile::tempfile_in(self.folder).map_err(Trouble::Write)?;
         let mut packed = zip::ZipWriter::new(aside);
-        packed
-            .set_raw_comment(archive.comment().into())
-            .map_err(|e| Trouble::Write(e.into()))?;
+        let mut written = Labels::default();
         for index in 0..archive.len() {
             let entry = match archive.by_index(index) {
                 Ok(entry) => entry,
@@ -161,26 +171,46 @@ impl Copier<'_> {
                 }
             };
             let inner = String::from_utf8_lossy(entry.name_raw()).into_owned();
-            let member = format!("{name}!{}", safe::label(&inner));
-            // What has content is rewritten, whatever it says it is.
-            if entry.is_dir() && entry.size() == 0 {
-                packed
-                    .raw_copy_file(entry)
-                    .map_err(|e| Trouble::Write(e.into()))?;
-                continue;
-            }
+            let shown = self.label(name, inner.as_bytes(), &mut Labels::default())?;
+            let member = format!("{name}!{}", safe::label(&String::from_utf8_lossy(&shown)));
+            let comment = entry.comment().to_owned();
             let options = entry.options();
-            let entry = self.budget.unpacked(entry);
-            let folder = self.folder;
-            let (mut spool, made) = Spool::of(folder, |w| self.any(&member, Box::new(entry), depth + 1, w))?;
-            if made {
-                let options = options.large_file(spool.length > u64::from(u32::MAX));
-                packed
-                    .start_file(inner, options)
-                    .map_err(|e| Trouble::Write(e.into()))?;
-                spool.copy(&mut packed)?;
+            // What has content is rewritten, whatever it says it is.
+            let mut content = None;
+            if !entry.is_dir() || entry.size() > 0 {
+                let entry = self.budget.unpacked(entry);
+                let folder = self.folder;
+                let (spool, made) = Spool::of(folder, |w| self.any(&member, Box::new(entry), depth + 1, w))?;
+                if !made {
+                    continue;
+                }
+                content = Some(spool);
+            }
+            // What stands in a member may stand in its name.
+            let mut text = |text: &str| {
+                let new = self.label(name, text.as_bytes(), &mut written)?;
+                Ok::<_, Trouble>(String::from_utf8_lossy(&new).into_owned())
+            };
+            let (inner, comment) = (text(&inner)?, text(&comment)?);
+            let mut options = options.into_full_options();
+            if !comment.is_empty() {
+                options = options.with_file_comment(comment);
+            }
+            let failed = |e: zip::result::ZipError| Trouble::Write(e.into());
+            match content {
+                None => packed.add_directory(inner, options).map_err(failed)?,
+                Some(mut spool) => {
+                    let options = options.large_file(spool.length > u64::from(u32::MAX));
+                    packed.start_file(inner, options).map_err(failed)?;
+                    spool.copy(&mut packed)?;
+                }
             }
         }
+        let comment = self.label(name, archive.comment(), &mut written)?;
+        packed
+            .set_raw_comment(comment.into())
+            .map_err(|e| Trouble::Write(e.into()))?;
+        self.check(name, &written)?;
         let mut done = packed.finish().map_err(|e| Trouble::Write(e.into()))?;
         done.rewind().map_err(Trouble::Write)?;
         io::copy(&mut done, out).map_err(Trouble::Write)?;
@@ -191,8 +221,5 @@ impl Copier<'_> {
 /// Bytes of an entry that is no file, at most: names and attributes.
 const MOST_EXTENSION: u64 = 1 << 20;
 
-/// Fills the block that `length` bytes leave open.
-fn pad(length: u64, out: &mut (impl Write + ?Sized)) -> Result<(), Trouble> {
-    let open = (length as usize).next_multiple_of(BLOCK) - length as usize;
-    out.write_all(&[0; BLOCK][..open]).map_err(Trouble::Write)
-}
+/// Such entries before one file, at most: there are three kinds.
+const MOST_EXTENSIONS: usize = 16;

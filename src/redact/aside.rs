@@ -11,10 +11,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
 
-/// What has to go when the run is interrupted: files that are being written, and folders made for them.
-static ASIDE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// What has to go when the run is interrupted.
+struct Aside {
+    /// Files that are being written.
+    files: BTreeSet<PathBuf>,
+    /// Folders made for them, and for those that are in place: only the empty ones go.
+    folders: BTreeSet<PathBuf>,
+}
 
-fn aside() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+static ASIDE: Mutex<Aside> = Mutex::new(Aside {
+    files: BTreeSet::new(),
+    folders: BTreeSet::new(),
+});
+
+fn aside() -> MutexGuard<'static, Aside> {
     ASIDE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -32,18 +42,21 @@ pub fn heed_signals() -> io::Result<()> {
                 if let Some(code) = stop.asked().and_then(platform::exit_code) {
                     // The lock is not given back: nothing more is begun or put in place.
                     let left = aside();
-                    left.iter().rev().for_each(|path| remove(path));
+                    // What cannot be removed is gone already, or a folder in which something stands. Files are first:
+                    // their paths may be absolute where those of folders are not, which says nothing by its order.
+                    left.files
+                        .iter()
+                        .for_each(|path| drop(std::fs::remove_file(path)));
+                    left.folders
+                        .iter()
+                        .rev()
+                        .for_each(|path| drop(std::fs::remove_dir(path)));
                     std::process::exit(code.into());
                 }
                 std::thread::sleep(PATIENCE);
             }
         })?;
     Ok(())
-}
-
-fn remove(path: &Path) {
-    // A folder in which something stands stays; what is gone already is no matter.
-    let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir(path));
 }
 
 /// Makes a folder and those above it; what was made is removed again where nothing comes to stand in it.
@@ -65,7 +78,7 @@ impl Folders {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
                 _ => {}
             }
-            aside.insert(folder.to_path_buf());
+            aside.folders.insert(folder.to_path_buf());
             self.made.insert(folder.to_path_buf());
         }
         Ok(())
@@ -76,7 +89,7 @@ impl Drop for Folders {
     fn drop(&mut self) {
         let mut aside = aside();
         for folder in self.made.iter().rev() {
-            aside.remove(folder);
+            aside.folders.remove(folder);
             let _ = std::fs::remove_dir(folder);
         }
     }
@@ -94,7 +107,7 @@ impl Copy {
     pub fn begin(folder: &Path) -> io::Result<Copy> {
         let mut aside = aside();
         let (file, path) = NamedTempFile::with_prefix_in(crate::input::ASIDE, folder)?.into_parts();
-        aside.insert(path.to_path_buf());
+        aside.files.insert(path.to_path_buf());
         Ok(Copy {
             file,
             path: Some(path),
@@ -104,6 +117,11 @@ impl Copy {
     /// The file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
+    }
+
+    /// Where it is being written.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Puts the copy at `target`, with the time of `original` and, if `mode` is set, its mode. Without `force`
@@ -133,7 +151,7 @@ impl Copy {
             return Ok(());
         };
         let mut aside = aside();
-        aside.remove(&path.to_path_buf());
+        aside.files.remove(&path.to_path_buf());
         if force {
             path.persist(target).map_err(|e| e.error)
         } else {
@@ -145,7 +163,10 @@ impl Copy {
 impl Drop for Copy {
     fn drop(&mut self) {
         if let Some(path) = self.path.take() {
-            aside().remove(&path.to_path_buf());
+            // Whoever holds the lock finds it in the list, or gone.
+            let mut aside = aside();
+            aside.files.remove(&path.to_path_buf());
+            drop(path);
         }
     }
 }

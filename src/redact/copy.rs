@@ -6,6 +6,7 @@ use super::pass::{self, Rewritten};
 use super::rewrite::{Search, Tools};
 use super::search::Searcher;
 use super::spool::Spool;
+use super::style::Units;
 use super::tally::{Tally, Trouble};
 use crate::format::sniff::HEAD;
 use crate::input::budget::Budget;
@@ -41,6 +42,8 @@ pub struct Copier<'c> {
     pub(super) allow_partial: bool,
     /// What the input may unpack to.
     pub(super) budget: Budget,
+    /// Finds in names what was removed from members.
+    pub(super) known: Searcher,
     /// What was replaced.
     pub tally: Tally,
     /// What was not read.
@@ -61,6 +64,7 @@ impl<'c> Copier<'c> {
             live,
             allow_partial,
             budget: Budget::new(tools.config.limits, 0),
+            known: Searcher::new(Units::Bytes),
             tally: Tally::default(),
             problems: Vec::new(),
         }
@@ -142,8 +146,15 @@ impl<'c> Copier<'c> {
                     Err(input) => self.text(name, input, out),
                 }
             }
-            Magic::Tar => self.tar(name, input, depth, out),
-            Magic::Zip => self.zip_stream(name, input, depth, out),
+            // What an archive holds is put aside member by member.
+            Magic::Tar => {
+                self.live = false;
+                self.tar(name, input, depth, out)
+            }
+            Magic::Zip => {
+                self.live = false;
+                self.zip_stream(name, input, depth, out)
+            }
             Magic::Ignored(what) => {
                 let status = if depth > 0 {
                     Status::Ignored
@@ -262,6 +273,7 @@ impl<'c> Copier<'c> {
         for _ in 0..ROUNDS {
             let searcher = Searcher::of(&kept, pass::units(head));
             if pass::prove_stream(tools, &mut spool.read()?, &searcher).map_err(|e| e.of(name))? == 0 {
+                self.know(&kept);
                 spool.copy(out)?;
                 return Ok(true);
             }

@@ -1,12 +1,15 @@
-//! Databases of browsers are not rewritten in place: SQLite keeps what was deleted in free pages and in its log. What
-//! is read of them is exported instead, a JSON object a line, and that text is redacted and proved like any log.
+//! Databases and binary property lists of browsers are not rewritten in place: SQLite keeps what was deleted in free
+//! pages and in its log, and a property list may hold others in its data. What is read of them is exported instead, a
+//! JSON object a line, and that text is redacted and proved like any log.
 
+use super::aside::Copy;
 use super::copy::Copier;
 use super::edit::{Edit, View, apply};
 use super::rewrite::Rewriter;
 use super::spool::Spool;
 use super::tally::Trouble;
 use crate::format::history::database;
+use crate::format::history::plist;
 use crate::format::history::row::{Role, Row, is_script};
 use crate::record::Surface;
 use crate::report::model::Status;
@@ -22,6 +25,10 @@ const LARGEST: u64 = 4 << 30;
 /// What the copy is, and what is left to do.
 const ADVICE: &str = "its rows were written as JSON lines; the database itself is as it was: delete the rows in the \
                       browser (its history page, or \"Clear browsing data\", on synced devices as well)";
+
+/// The same of a property list.
+const EXPORTED: &str = "its records were written as JSON lines; the property list itself is as it was: delete the \
+                        entries in the browser";
 
 /// A row as it is written. Its first key tells history from bookmarks.
 #[derive(Serialize)]
@@ -103,6 +110,38 @@ impl Copier<'_> {
         self.proved(name, &[], &mut spool.read()?, rewriter.kept, out)
     }
 
+    /// A binary property list: `head`, then what `input` gives.
+    pub(super) fn property_list(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        input: &mut dyn Read,
+        out: &mut dyn Write,
+    ) -> Result<bool, Trouble> {
+        let catalogue = &self.tools.config.formats;
+        let mut rewriter = Rewriter::new(self.tools);
+        let (mut spool, read) = Spool::of(self.folder, |w| {
+            let mut failed = None;
+            let mut whole = io::Cursor::new(head).chain(input);
+            let (_, read) = plist::rows(&mut whole, catalogue, &mut |number, format, row| {
+                if failed.is_none() {
+                    let spec = &catalogue.get(format).spec;
+                    let number = i64::try_from(number).unwrap_or(i64::MAX);
+                    let edits = rewriter.row(number, format, row);
+                    failed = write(&spec.id, spec.surface, number, row, &edits, w).err();
+                }
+            });
+            failed.map_or(Ok(read), |e| Err(Trouble::Write(e)))
+        })?;
+        if let Some(problem) = read.problem {
+            let problem = problem.replace(" scan ", " redact ");
+            self.cut(name, Some(io::Error::other(problem)))?;
+        }
+        self.problem(name, Status::Ignored, EXPORTED);
+        self.tally.add(rewriter.tally);
+        self.proved(name, &[], &mut spool.read()?, rewriter.kept, out)
+    }
+
     /// A database that comes as a stream.
     pub(super) fn spooled_database(
         &mut self,
@@ -111,13 +150,14 @@ impl Copier<'_> {
         depth: usize,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
-        let mut file = tempfile::NamedTempFile::new_in(self.folder).map_err(Trouble::Write)?;
-        let length = io::copy(&mut input.by_ref().take(LARGEST + 1), &mut file).map_err(Trouble::Read)?;
+        let mut file = Copy::begin(self.folder).map_err(Trouble::Write)?;
+        let length = io::copy(&mut input.by_ref().take(LARGEST + 1), file.file()).map_err(Trouble::Read)?;
         if length > LARGEST {
             let text = "is a database of more than 4 GiB inside a stream; unpack it and redact that";
             return Ok(self.leave_out(name, Status::Skipped, text));
         }
-        self.database(name, file.path(), depth == 0, out)
+        let path = file.path().unwrap_or(Path::new("")).to_path_buf();
+        self.database(name, &path, depth == 0, out)
     }
 }
 

@@ -10,7 +10,7 @@ use super::spool::Spool;
 use super::style::Units;
 use super::tally::Trouble;
 use crate::format::document::{self, Kind};
-use crate::format::history;
+use crate::format::history::{self, mozlz4};
 use crate::format::sniff::HEAD;
 use crate::input::open::Utf16;
 use crate::report::model::Status;
@@ -70,10 +70,10 @@ impl Copier<'_> {
         input: &mut dyn Read,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
-        if let Kind::History(history::Kind::BinaryPlist | history::Kind::MozLz4) = kind {
-            let text = "is packed in a form that is not rewritten; delete the entries in the browser, or export its \
-                        bookmarks as HTML and redact that";
-            return Ok(self.leave_out(name, Status::Skipped, text));
+        match kind {
+            Kind::History(history::Kind::BinaryPlist) => return self.property_list(name, head, input, out),
+            Kind::History(history::Kind::MozLz4) => return self.packed(name, head, input, out),
+            _ => {}
         }
         let units = super::pass::units(head);
         let (mut spool, read) = Spool::of(self.folder, |w| put_aside(units, head, input, w))?;
@@ -86,7 +86,7 @@ impl Copier<'_> {
             Ok(false) => {}
         }
         let mut rewriter = Rewriter::new(self.tools);
-        let mut searcher = Searcher::new(Units::Bytes);
+        let mut searcher = Searcher::new(Units::Bytes).deep();
         let mut round = 0;
         while round <= ROUNDS {
             let mut first = First::default();
@@ -97,7 +97,13 @@ impl Copier<'_> {
             first.settle();
             let mut before = spool.read()?;
             let (after, edits) = Spool::of(self.folder, |w| {
-                rewrite(&mut rewriter, &first.found, &mut before, &mut searcher, w)
+                rewrite(
+                    &mut rewriter,
+                    &first.found,
+                    &mut before,
+                    (&mut searcher, &mut self.known),
+                    w,
+                )
             })?;
             drop(before);
             spool = after;
@@ -112,6 +118,28 @@ impl Copier<'_> {
             round += usize::from(!first.more);
         }
         Err(stubborn())
+    }
+
+    /// Firefox's compressed JSON, packed again when it is proved.
+    fn packed(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        input: &mut dyn Read,
+        out: &mut dyn Write,
+    ) -> Result<bool, Trouble> {
+        let plain = match mozlz4::unpack(&mut io::Cursor::new(head).chain(input)) {
+            Ok(plain) => plain,
+            Err(problem) => {
+                let text = problem.replace(" scan ", " redact ");
+                return Ok(self.leave_out(name, Status::Skipped, text));
+            }
+        };
+        let kind = Kind::History(history::inside(&plain));
+        let mut copy = Vec::new();
+        let made = self.document(kind, name, &[], &mut &plain[..], &mut copy)?;
+        out.write_all(&mozlz4::pack(&copy)).map_err(Trouble::Write)?;
+        Ok(made)
     }
 }
 
@@ -170,7 +198,7 @@ fn rewrite(
     rewriter: &mut Rewriter,
     found: &[Taken],
     input: &mut dyn Read,
-    searcher: &mut Searcher,
+    (searcher, known): (&mut Searcher, &mut Searcher),
     out: &mut dyn Write,
 ) -> Result<u64, Trouble> {
     let (mut buffer, mut offset, mut start) = (Vec::new(), 0u64, 0usize);
@@ -194,7 +222,10 @@ fn rewrite(
         let mut edits = rewriter.remove(&rest[..n], view, Units::Bytes);
         rest = &rest[n..];
         let kept = std::mem::take(&mut rewriter.kept);
-        kept.iter().for_each(|(f, value)| searcher.add(f, value));
+        for (f, value) in kept.iter() {
+            searcher.add(f, value);
+            known.add(f, value);
+        }
         let ahead = View {
             bytes: &buffer[start..],
             offset: offset + start as u64,

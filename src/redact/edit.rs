@@ -54,15 +54,13 @@ impl Pen<'_> {
         let mut opaque: Vec<&Taken> = Vec::new();
         for taken in found {
             let e = &taken.exposure;
+            if let Some(value) = &e.removed {
+                kept.add(e.fingerprint, value.expose());
+            }
             // In pieces nothing can be encoded anew.
             if e.opaque.is_some() {
                 opaque.push(taken);
                 continue;
-            }
-            let raw = self.joined(&e.span, &taken.pieces, view);
-            let value = decode(&e.chain, &raw);
-            if self.key.fingerprint(&value) == e.fingerprint {
-                kept.add(e.fingerprint, &value);
             }
             self.replace(&e.span, &taken.pieces, e.fingerprint, view, &mut out);
         }
@@ -78,7 +76,7 @@ impl Pen<'_> {
             let within = if pieces > 1 {
                 None
             } else {
-                self.within(&exposures, span.start, &raw, kept)
+                self.within(&exposures, span.start, &raw)
             };
             match within {
                 Some(text) => out.push(Edit {
@@ -146,7 +144,7 @@ impl Pen<'_> {
 
     /// The raw text of a base64 value after the credentials in what it encodes were replaced; `None` where it
     /// cannot be told exactly where they stand, or what is written would not read back.
-    fn within(&self, found: &[&Exposure], start: u64, raw: &[u8], kept: &mut Kept) -> Option<Vec<u8>> {
+    fn within(&self, found: &[&Exposure], start: u64, raw: &[u8]) -> Option<Vec<u8>> {
         let first = found.first()?;
         let level = first.chain.iter().position(|c| *c == Coding::Base64)?;
         let outer = &first.chain[..level];
@@ -173,10 +171,8 @@ impl Pen<'_> {
                 .find_map(|(a, b)| {
                     let range = from + a..to.checked_sub(b)?;
                     let value = decode(inner, plain.get(range.clone())?);
-                    (value.len() == e.length && self.key.fingerprint(&value) == e.fingerprint).then(|| {
-                        kept.add(e.fingerprint, &value);
-                        range
-                    })
+                    let same = value.len() == e.length && self.key.fingerprint(&value) == e.fingerprint;
+                    same.then_some(range)
                 })?;
             places.push((place, e.fingerprint));
         }

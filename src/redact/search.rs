@@ -1,106 +1,54 @@
-//! The search for removed credentials: raw, percent-encoded and in base64, many at once, in time that does not
-//! depend on how many there are while they are few, and that no input can make quadratic.
+//! The search for removed credentials: as they are and in base64, and both of them however often they were escaped.
 //!
-//! It looks for the last bytes of each pattern, its anchor: anchors are where tokens differ, their beginnings are
-//! alike (`eyJhbGciOi`). Of the text every few bytes one gram is looked up in a table of bits that has all grams of all
-//! anchors. The steps are as long as an anchor has grams, so that each anchor is met at exactly one of them; and as no
-//! look-up waits for another, it costs little more than reading. Patterns can be added while a stream is read.
+//! A text is searched as it stands, and once more where something in it is escaped: around such a place the escapes are
+//! undone ([`unescape`](super::unescape)) as far as what comes out could belong to a credential. No byte is read more than
+//! a few times, whatever the text, and where nothing is escaped nothing is done.
 
+use super::forms::{base64_forms, decode, escaped_forms};
 use super::kept::{Kept, SHORTEST};
-use super::style::{self, MARK_LENGTH, Units};
+use super::style::Units;
+pub use super::table::Match;
+use super::table::Table;
+use super::unescape::{Source, Symbol, Wide, canonical, plain, symbol};
 use crate::secret::Fingerprint;
-use std::collections::HashMap;
+use memchr::memmem;
 use std::ops::Range;
-
-/// Bytes that are looked at together.
-const GRAM: usize = 4;
-
-/// Lengths that patterns with one anchor have, at most: what has more is made to be slow.
-const LENGTHS: usize = 16;
-
-/// Patterns that are looked for at most: each credential has four or more. What a stream removes beyond is not
-/// looked for.
-const MOST: usize = 400_000;
 
 /// Longest anchor, in characters.
 const LONGEST_ANCHOR: usize = 20;
 
-/// Bits of the tables' index, at the least and at the most.
-const BITS: Range<u32> = 15..24;
-
-/// How many places a table has for each gram, at the least, as long as it may grow.
-const SPARSE: usize = 12;
-
-struct Pattern {
-    bytes: Box<[u8]>,
-    fingerprint: Fingerprint,
-    encoded: bool,
-}
-
-/// A place where a removed credential still stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// Where, in the bytes that were searched.
-    pub range: Range<usize>,
-    /// Which one.
-    pub fingerprint: Fingerprint,
-}
+/// Unescaped bytes that are searched at a time.
+const PIECE: usize = 64 << 10;
 
 /// Looks for removed credentials.
 pub struct Searcher {
     units: Units,
-    /// Bytes of an anchor.
-    anchor: usize,
-    patterns: Vec<Pattern>,
-    by_anchor: HashMap<Box<[u8]>, Vec<u32>>,
-    /// All grams of all anchors, and the last ones.
-    grams: Grams,
-    ends: Grams,
-}
-
-/// Which grams there are: a bit for each, where its hash says. It may say too much, never too little.
-struct Grams {
-    table: Vec<u64>,
-    bits: u32,
-    entered: usize,
-}
-
-impl Grams {
-    fn new(bits: u32) -> Grams {
-        Grams {
-            table: vec![0; 1 << (bits - 6)],
-            bits,
-            entered: 0,
-        }
-    }
-
-    /// Enters a gram; false where the table should be larger.
-    fn enter(&mut self, gram: [u8; GRAM]) -> bool {
-        let n = self.slot(gram);
-        self.table[n / 64] |= 1 << (n % 64);
-        self.entered += 1;
-        self.entered * SPARSE <= 1 << self.bits || self.bits >= BITS.end
-    }
-
-    fn has(&self, gram: [u8; GRAM]) -> bool {
-        let n = self.slot(gram);
-        self.table[n / 64] >> (n % 64) & 1 != 0
-    }
-
-    fn slot(&self, gram: [u8; GRAM]) -> usize {
-        (u32::from_le_bytes(gram).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
-    }
-}
-
-/// The gram at `at`, if the text is long enough.
-fn gram(text: &[u8], at: usize) -> Option<[u8; GRAM]> {
-    text.get(at..at + GRAM)?.try_into().ok()
+    table: Table,
+    /// Bytes that may belong to what is looked for.
+    own: [bool; 256],
+    /// Whether blanks do, which forms write as `+`.
+    blanks: bool,
+    /// How character references with a number begin.
+    numbered: memmem::Finder<'static>,
+    /// Whether those with a name are looked for, too: only what stands for one is written so.
+    named: bool,
+    /// Whether all base64 is looked into for what is escaped in it.
+    deep: bool,
 }
 
 impl std::fmt::Debug for Searcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Searcher({} patterns)", self.patterns.len())
+        write!(f, "Searcher({} patterns)", self.table.len())
     }
+}
+
+/// How a value may be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Base64,
+    /// In base64 of a text in which it is escaped.
+    EscapedBase64,
 }
 
 impl Searcher {
@@ -109,254 +57,331 @@ impl Searcher {
         Searcher::anchored(units, SHORTEST)
     }
 
-    /// For what was removed from a source in these units. The longer the shortest of it is, the more is skipped.
+    /// For what was removed from a source in these units.
     pub fn of(kept: &Kept, units: Units) -> Searcher {
         let shortest = kept
             .iter()
-            .map(|(_, value)| value.len())
+            .flat_map(|(_, value)| [value.len(), canonical(value).len()])
             .min()
             .unwrap_or(SHORTEST);
         let mut searcher = Searcher::anchored(units, shortest.clamp(SHORTEST, LONGEST_ANCHOR));
-        kept.iter().for_each(|(f, v)| searcher.add(f, v));
+        // Of very many, each is looked for in its plain form first.
+        for form in [Form::Plain, Form::Base64, Form::EscapedBase64] {
+            kept.iter().for_each(|(f, v)| searcher.form(f, v, form));
+        }
         searcher
     }
 
     fn anchored(units: Units, anchor: usize) -> Searcher {
-        let anchor = anchor * units.width();
+        let mut own = [false; 256];
+        let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=".contains(&b);
+        (0..=u8::MAX).for_each(|b| own[usize::from(b)] = base64(b));
         Searcher {
             units,
-            anchor,
-            patterns: Vec::new(),
-            by_anchor: HashMap::new(),
-            grams: Grams::new(BITS.start),
-            ends: Grams::new(BITS.start),
+            table: Table::new(anchor),
+            own,
+            blanks: false,
+            numbered: memmem::Finder::new("&#"),
+            named: false,
+            deep: false,
         }
+    }
+
+    /// The same, which looks into all base64 as well for what is escaped in it: in captures bodies are written so. It
+    /// takes several times as long.
+    pub fn deep(self) -> Searcher {
+        Searcher { deep: true, ..self }
     }
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+        self.table.is_empty()
     }
 
     /// Looks for `value`, too, in all the forms that it can have.
     pub fn add(&mut self, fingerprint: Fingerprint, value: &[u8]) {
-        let raw = self.units.encode(value);
-        if raw.len() < self.anchor || self.patterns.len() >= MOST || self.knows(&raw) {
-            return;
-        }
-        self.pattern(fingerprint, value, false);
-        for form in percent_forms(value) {
-            self.pattern(fingerprint, &form, false);
-        }
-        for form in base64_forms(value) {
-            self.pattern(fingerprint, &form, true);
+        if !self.table.knows(value) {
+            for form in [Form::Plain, Form::Base64, Form::EscapedBase64] {
+                self.form(fingerprint, value, form);
+            }
         }
     }
 
-    /// The patterns with that anchor, by length and then by their bytes.
-    fn alike(&self, anchor: &[u8]) -> &[u32] {
-        self.by_anchor.get(anchor).map_or(&[], Vec::as_slice)
-    }
-
-    /// Where among `alike` a pattern stands or would stand.
-    fn place(&self, alike: &[u32], bytes: &[u8]) -> Result<usize, usize> {
-        alike.binary_search_by(|&n| {
-            let other = &self.patterns[n as usize].bytes;
-            (other.len(), &**other).cmp(&(bytes.len(), bytes))
-        })
-    }
-
-    fn knows(&self, bytes: &[u8]) -> bool {
-        let alike = self.alike(&bytes[bytes.len() - self.anchor..]);
-        self.place(alike, bytes).is_ok()
-    }
-
-    fn pattern(&mut self, fingerprint: Fingerprint, text: &[u8], encoded: bool) {
-        let bytes = self.units.encode(text);
-        let anchor = &bytes[bytes.len() - self.anchor..];
-        let alike = self.alike(anchor);
-        let Err(place) = self.place(alike, &bytes) else {
-            return;
-        };
-        let length = |n: &u32| self.patterns[*n as usize].bytes.len();
-        if alike.chunk_by(|a, b| length(a) == length(b)).count() >= LENGTHS
-            && !alike.iter().any(|n| length(n) == bytes.len())
-        {
-            return;
+    fn form(&mut self, fingerprint: Fingerprint, value: &[u8], form: Form) {
+        match form {
+            Form::Plain => {
+                let undone = canonical(value);
+                undone.iter().for_each(|b| self.own[usize::from(*b)] = true);
+                if undone.contains(&b'+') {
+                    self.blanks = true;
+                    let blank = |b: &u8| if *b == b'+' { b' ' } else { *b };
+                    let apart: Vec<u8> = value.iter().map(blank).collect();
+                    self.table.add(fingerprint, &apart, false);
+                }
+                self.named |= undone.iter().any(|b| b"&<>\"'".contains(b));
+                self.table.add(fingerprint, value, false);
+                self.table.add(fingerprint, &undone, false);
+            }
+            Form::Base64 => base64_forms(value)
+                .iter()
+                .for_each(|form| self.table.add(fingerprint, form, true)),
+            Form::EscapedBase64 => {
+                for escaped in escaped_forms(value) {
+                    for form in base64_forms(&escaped) {
+                        self.table.add(fingerprint, &form, true);
+                    }
+                }
+            }
         }
-        let number = self.patterns.len() as u32;
-        self.by_anchor
-            .entry(anchor.into())
-            .or_default()
-            .insert(place, number);
-        self.patterns.push(Pattern {
-            bytes: bytes.into(),
-            fingerprint,
-            encoded,
-        });
-        while !self.enter(self.patterns.len() - 1) {
-            let bits = (self.grams.bits + 1).min(BITS.end);
-            (self.grams, self.ends) = (Grams::new(bits), Grams::new(bits));
-            (0..self.patterns.len() - 1).for_each(|n| {
-                self.enter(n);
-            });
-        }
-    }
-
-    /// Bytes of a step: as many as an anchor has grams.
-    fn step(&self) -> usize {
-        self.anchor - GRAM + 1
-    }
-
-    /// Enters a pattern's anchor into the tables; false where they should be larger.
-    fn enter(&mut self, n: usize) -> bool {
-        let bytes = &self.patterns[n].bytes;
-        let anchor = &bytes[bytes.len() - self.anchor..];
-        let mut room = true;
-        for gram in anchor.windows(GRAM).filter_map(|w| gram(w, 0)) {
-            room &= self.grams.enter(gram);
-        }
-        if let Some(last) = gram(anchor, self.anchor - GRAM) {
-            room &= self.ends.enter(last);
-        }
-        room
     }
 
     /// Appends every place in `text` where a removed credential stands, in order, without overlaps. Marks are
     /// passed over. Where it stands in base64, all that could belong to that base64 is taken.
     pub fn find(&self, text: &[u8], out: &mut Vec<Match>) {
-        if self.patterns.is_empty() {
+        if self.table.is_empty() {
             return;
         }
-        let step = self.step();
-        let mut free = 0; // nothing before this is looked at again
-        let mut first = self.anchor; // no anchor that is looked for ends before this
-        let mut at = 0;
-        while let Some(here) = gram(text, at) {
-            if self.grams.has(here) {
-                // Every anchor that has this gram ends in one of these places.
-                let last = (at + self.anchor).min(text.len());
-                let mut end = first.max(at + GRAM);
-                while end <= last {
-                    let may = gram(text, end - GRAM).is_some_and(|g| self.ends.has(g));
-                    match may.then(|| self.at(text, free, end)).flatten() {
-                        Some(found) => {
-                            free = found.range.end;
-                            first = free.max(end) + 1;
-                            end = first;
-                            out.push(found);
-                        }
-                        None => end += 1,
-                    }
+        let first = out.len();
+        if self.units == Units::Bytes {
+            let widen = |free, range: Range<usize>| {
+                let (begin, mut all) = (range.start, widen(range, free..text.len(), |n| text[n]));
+                // The digits of an escape before it (`%22`, `\n`) are none of its letters.
+                if let Some(marker @ (b'%' | b'\\')) = all.start.checked_sub(1).map(|n| text[n])
+                    && let Some((found, next)) = symbol(&text, all.start - 1)
+                    && found != Symbol::Byte(marker)
+                {
+                    all.start = next.clamp(all.start, begin);
+                }
+                all
+            };
+            self.table.find(text, widen, |found| out.push(found));
+            if self.deep {
+                let (mut run, mut at) = (Run::default(), 0);
+                while at < text.len() {
+                    at = self.run(&text, at, true, &mut run, out);
+                }
+            } else {
+                self.escaped(text, out);
+            }
+        } else {
+            let wide = Wide(text, self.units);
+            let mut run = Run::default();
+            for undo in [false, true] {
+                let mut at = 0;
+                while at < text.len() / 2 {
+                    at = self.run(&wide, at, undo, &mut run, out);
                 }
             }
-            at += step;
-        }
-    }
-
-    /// The longest pattern that ends at `end` and begins at `free` or later.
-    fn at(&self, text: &[u8], free: usize, end: usize) -> Option<Match> {
-        let mut alike = self.alike(&text[end - self.anchor..end]);
-        let pattern = loop {
-            // From the longest to the shortest length.
-            let last = self.patterns.get(*alike.last()? as usize)?;
-            let window = end.checked_sub(last.bytes.len()).filter(|&start| start >= free);
-            let found = window.and_then(|start| self.place(alike, &text[start..end]).ok());
-            if let Some(n) = found {
-                break &self.patterns[alike[n] as usize];
+            let width = self.units.width();
+            for found in &mut out[first..] {
+                found.range = found.range.start * width..found.range.end * width;
             }
-            let shorter =
-                alike.partition_point(|&n| self.patterns[n as usize].bytes.len() < last.bytes.len());
-            alike = &alike[..shorter];
+        }
+        join(out, first);
+    }
+
+    /// The first character reference from `at` on.
+    fn reference(&self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = text.get(at..)?;
+        if !self.named {
+            return self.numbered.find(rest).map(|n| at + n);
+        }
+        // In addresses there are very many that are none.
+        let begins = |n: &usize| match rest.get(n + 1..).unwrap_or_default() {
+            [b'#', ..] | [b'l' | b'g', b't', b';', ..] => true,
+            [b'a' | b'q', more @ ..] => more[..more.len().min(4)].contains(&b';'),
+            _ => false,
         };
-        let mut range = end - pattern.bytes.len()..end;
-        if self.marked(text, &range) {
-            return None;
-        }
-        if pattern.encoded {
-            range = self.widen(text, free, range);
-        }
-        Some(Match {
-            range,
-            fingerprint: pattern.fingerprint,
-        })
+        memchr::memchr_iter(b'&', rest).find(begins).map(|n| at + n)
     }
 
-    /// Whether a mark reaches into `range`.
-    fn marked(&self, text: &[u8], range: &Range<usize>) -> bool {
-        let width = self.units.width();
-        let first = range.start.saturating_sub((MARK_LENGTH - 1) * width);
-        let first = first + (range.start - first) % width;
-        (first..range.end).step_by(width).any(|n| {
-            let letter = text[if self.units == Units::Big { n + 1 } else { n }];
-            let end = (n + MARK_LENGTH * width).min(text.len());
-            letter == style::MARK.as_bytes()[0]
-                && end > range.start
-                && style::begins_mark(&self.units.decode(&text[n..end]))
-        })
+    /// Appends the places where one stands escaped.
+    fn escaped(&self, text: &[u8], out: &mut Vec<Match>) {
+        let mut run = Run::default();
+        let mut other = self.reference(text, 0);
+        let mut at = 0;
+        loop {
+            if other.is_some_and(|n| n < at) {
+                other = self.reference(text, at);
+            }
+            let upto = text.get(at..other.unwrap_or(text.len())).unwrap_or_default();
+            let Some(marker) = memchr::memchr2(b'%', b'\\', upto).map(|n| at + n).or(other) else {
+                return;
+            };
+            match symbol(&text, marker) {
+                Some((found, _)) if self.owns(found) => {
+                    let before = &text[at..marker];
+                    let length = before.iter().rev().take_while(|b| self.owns(Symbol::Byte(**b)));
+                    at = self.run(&text, marker - length.count(), true, &mut run, out);
+                }
+                Some((_, next)) => at = next,
+                None => return,
+            }
+        }
     }
 
-    /// All of the base64 around `range`.
-    fn widen(&self, text: &[u8], free: usize, range: Range<usize>) -> Range<usize> {
-        let width = self.units.width();
-        let belongs = |n: usize, more: &[u8]| {
-            let unit = self.units.decode(&text[n..n + width]);
-            matches!(&*unit, [b] if b.is_ascii_alphanumeric() || more.contains(b))
-        };
-        let Range { mut start, mut end } = range;
-        // `=` before it parts a name from it, `=` after it is padding.
-        while start >= free + width && belongs(start - width, b"+-_") {
-            start -= width;
-        }
-        while end + width <= text.len() && belongs(end, b"+-_=") {
-            end += width;
-        }
-        start..end
+    /// Whether all of it may belong to what is looked for.
+    fn owns(&self, symbol: Symbol) -> bool {
+        let mut all = true;
+        symbol.bytes(|b| all &= self.own[usize::from(b)] || b == b' ' && self.blanks);
+        all
     }
-}
 
-/// Ways to write `value` with `%HH` that differ from it, with large or small digits: by RFC 3986, as JavaScript
-/// does and as forms do it, and with all that is no letter and no digit encoded.
-fn percent_forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let encode = |keep: &[u8], upper: bool| {
-        let mut out = Vec::with_capacity(value.len());
-        for &b in value {
-            if b.is_ascii_alphanumeric() || keep.contains(&b) {
-                out.push(b);
-            } else if upper {
-                out.extend_from_slice(format!("%{b:02X}").as_bytes());
+    /// Searches what stands from `at` on up to what cannot belong to a credential; says where that ends. With `undo`
+    /// escapes are undone.
+    fn run<S: Source>(
+        &self,
+        source: &S,
+        at: usize,
+        undo: bool,
+        run: &mut Run,
+        out: &mut Vec<Match>,
+    ) -> usize {
+        let mut at = at;
+        run.bytes.clear();
+        run.places.clear();
+        loop {
+            let next = if undo {
+                symbol(source, at)
             } else {
-                out.extend_from_slice(format!("%{b:02x}").as_bytes());
+                plain(source, at)
+            };
+            let more = next.filter(|(found, _)| self.owns(*found));
+            if let Some((found, end)) = more {
+                let plus = |b| if undo && b == b' ' { b'+' } else { b };
+                found.bytes(|b| {
+                    run.bytes.push(plus(b));
+                    let blank = b == b' ';
+                    run.places.push(Place {
+                        start: at,
+                        end,
+                        blank,
+                    });
+                });
+                at = end;
+                if run.bytes.len() < PIECE + self.table.longest {
+                    continue;
+                }
+            }
+            self.search(run, undo, out);
+            match (more, next) {
+                // What the end of a piece begins, the next one holds.
+                (Some(_), _) => run.keep(self.table.longest),
+                (None, Some((_, end))) => return end,
+                (None, None) => return at,
             }
         }
-        out
-    };
-    let kept: [&[u8]; 4] = [b"-._~", b"-._~!*'()", b"-._*", b""];
-    let mut out: Vec<Vec<u8>> = kept
-        .iter()
-        .flat_map(|keep| [encode(keep, true), encode(keep, false)])
-        .collect();
-    out.retain(|form| form != value);
-    out.sort();
-    out.dedup();
-    out
-}
+    }
 
-/// What every base64 text that holds `value` contains, for each place in a group of three and both alphabets.
-fn base64_forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut out = Vec::new();
-    for before in 0..3usize {
-        let padded = [&[0; 2][..before], value].concat();
-        // Characters that hold bits of other bytes are left out at both ends.
-        let first = (before * 8).div_ceil(6);
-        let last = padded.len() * 8 / 6;
-        for encoding in [data_encoding::BASE64_NOPAD, data_encoding::BASE64URL_NOPAD] {
-            out.push(encoding.encode(&padded).as_bytes()[first..last].to_vec());
+    fn search(&self, run: &Run, undone: bool, out: &mut Vec<Match>) {
+        if self.deep {
+            self.inside(run, out);
+        }
+        let letter = |n: usize| if run.places[n].blank { b' ' } else { run.bytes[n] };
+        // Digits of escapes that were not undone are no letters of base64: what is found is widened where they were.
+        let widen = |free, range| {
+            if undone {
+                widen(range, free..run.bytes.len(), letter)
+            } else {
+                range
+            }
+        };
+        self.table.find(&run.bytes, widen, |found| {
+            let (first, last) = (found.range.start, found.range.end - 1);
+            out.push(Match {
+                range: run.places[first].start..run.places[last].end,
+                fingerprint: found.fingerprint,
+            });
+        });
+    }
+
+    /// Searches what base64 in `run` encodes.
+    fn inside(&self, run: &Run, out: &mut Vec<Match>) {
+        let mut start = 0;
+        for stretch in run
+            .bytes
+            .split(|b| !(b.is_ascii_alphanumeric() || b"+/-_".contains(b)))
+        {
+            let all = start..start + stretch.len();
+            start = all.end + 1;
+            // Where a group of four begins is not known: what stands before may be a path.
+            for shift in 0..4usize {
+                let plain = decode(stretch.get(shift..).unwrap_or_default());
+                if plain.len() < SHORTEST || memchr::memchr3(b'%', b'\\', b'&', &plain).is_none() {
+                    continue;
+                }
+                let mut found = Vec::new();
+                self.escaped(&plain, &mut found);
+                found.sort_by_key(|m| m.range.start);
+                let mut free = all.start;
+                for m in found {
+                    let at = |n: usize| (all.start + shift + n).min(all.end);
+                    let coded = at(m.range.start / 3 * 4)..at(m.range.end.div_ceil(3) * 4);
+                    if coded.start < free {
+                        continue;
+                    }
+                    let range = widen(coded, free..all.end, |n| run.bytes[n]);
+                    free = range.end;
+                    out.push(Match {
+                        range: run.places[range.start].start..run.places[range.end - 1].end,
+                        ..m
+                    });
+                }
+            }
         }
     }
-    out.sort();
-    out.dedup();
-    out
+}
+
+/// A stretch of text with its escapes undone, and where each byte of it stands.
+#[derive(Default)]
+struct Run {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+}
+
+struct Place {
+    start: usize,
+    end: usize,
+    /// Whether it is a blank, which is searched as `+`.
+    blank: bool,
+}
+
+impl Run {
+    /// Keeps so many of the last bytes.
+    fn keep(&mut self, length: usize) {
+        let gone = self.bytes.len().saturating_sub(length);
+        self.bytes.drain(..gone);
+        self.places.drain(..gone);
+    }
+}
+
+/// All of the base64 around `range`, as far as it is free.
+fn widen(range: Range<usize>, free: Range<usize>, letter: impl Fn(usize) -> u8) -> Range<usize> {
+    let belongs = |n: usize, more: &[u8]| letter(n).is_ascii_alphanumeric() || more.contains(&letter(n));
+    let Range { mut start, mut end } = range;
+    // `=` before it parts a name from it, `=` after it is padding.
+    while start > free.start && belongs(start - 1, b"+-_") {
+        start -= 1;
+    }
+    while end < free.end && belongs(end, b"+-_=") {
+        end += 1;
+    }
+    start..end
+}
+
+/// Puts what was found from `first` on in order, and makes one of what overlaps.
+fn join(found: &mut Vec<Match>, first: usize) {
+    found[first..].sort_by_key(|m| (m.range.start, std::cmp::Reverse(m.range.end)));
+    let mut last = first;
+    for n in first + 1..found.len() {
+        if found[n].range.start < found[last].range.end {
+            found[last].range.end = found[last].range.end.max(found[n].range.end);
+        } else {
+            last += 1;
+            found.swap(last, n);
+        }
+    }
+    found.truncate(found.len().min(last + 1));
 }
 
 #[cfg(test)]
@@ -386,7 +411,7 @@ mod tests {
                     text,
                 ]
             })
-            .chain(percent_forms(&value))
+            .chain(escaped_forms(&value))
             .collect();
         for units in [Units::Bytes, Units::Little, Units::Big] {
             let s = searcher(std::slice::from_ref(&value), units);
@@ -396,6 +421,158 @@ mod tests {
                 s.find(&text, &mut found);
                 assert_eq!(found.len(), 1, "{units:?} {}", String::from_utf8_lossy(form));
             }
+        }
+    }
+
+    /// A credential as programs write it, each with a piece of what stands around it.
+    #[test]
+    fn it_is_found_however_it_is_escaped() {
+        let value = b"Sum/mer+20=26.Ra_in~x-y z".to_vec();
+        let forms = [
+            r"Sum%2Fmer%2B20%3D26.Ra_in~x-y%20z",
+            r"Sum%2fmer%2B20%3d26%2ERa%5fin%7Ex%2Dy%20z",
+            r"Sum/mer%2B20%3D26.Ra_in~x-y%20z",
+            r"Sum%2Fmer%2B20%3D26.Ra_in~x-y+z",
+            r"Sum%252Fmer%252B20%253D26.Ra_in~x-y%2520z",
+            r"Sum%252fmer%25252B20%253D26.Ra_in%7ex-y+z",
+            r"Sum\/mer+20=26.Ra_in~x-y z",
+            r"Sum\/mer\u002b20\u003d26.Ra_in~x-y z",
+            r"Sum\\\/mer\\u002B20\\u003D26.Ra_in~x-y z",
+            r"Sum%5C%2Fmer%5Cu002b20%3D26.Ra_in~x-y+z",
+            r"Sum\x2Fmer+20=26.Ra_in~x-y\x20z",
+            r"Sum&#x2F;mer+20&#x3D;26.Ra_in~x-y z",
+            r"%53%75%6d%2f%6d%65%72%2b%32%30%3d%32%36%2e%52%61%5f%69%6e%7e%78%2d%79%20%7a",
+            r"\u0053um/mer+20=26.Ra_in~x-y z",
+            "Sum/mer 20=26.Ra_in~x-y z",
+        ];
+        let around = [
+            ("a=", "&b=1"),
+            ("%22", "%22"),
+            ("\"", "\""),
+            (r"\n", r"\n"),
+            ("", ""),
+            ("100% ", " %zz \\"),
+        ];
+        for units in [Units::Bytes, Units::Little, Units::Big] {
+            let s = searcher(std::slice::from_ref(&value), units);
+            for (form, (before, after)) in forms.iter().flat_map(|f| around.map(|a| (f, a))) {
+                let text = format!("x%20\\u00e9 {before}{form}{after} &rest of the line\n");
+                let raw = units.encode(text.as_bytes());
+                let mut found = Vec::new();
+                s.find(&raw, &mut found);
+                assert_eq!(found.len(), 1, "{units:?} {text}");
+                let got = units.decode(&raw[found[0].range.clone()]).into_owned();
+                assert_eq!(String::from_utf8(got).unwrap(), *form, "{units:?} {text}");
+            }
+        }
+    }
+
+    /// Base64 may be escaped as well, and what is in it.
+    #[test]
+    fn it_is_found_in_escaped_base64() {
+        let value = b"Sum/mer+20=26.Ra?in~x".to_vec();
+        let s = searcher(std::slice::from_ref(&value), Units::Bytes);
+        for inner in escaped_forms(&value).iter().chain([&value]) {
+            let coded = data_encoding::BASE64.encode(&[b"{\"a>\":\"??", &inner[..], b"\"}"].concat());
+            let mut all = String::new();
+            coded.bytes().for_each(|b| {
+                all += &if b.is_ascii_alphanumeric() {
+                    char::from(b).into()
+                } else {
+                    format!("%25{b:02X}")
+                }
+            });
+            for form in [&coded, &all, &coded.replace('/', "\\/"), &coded.replace('+', " ")] {
+                let mut found = Vec::new();
+                s.find(format!("a {form} b%20c").as_bytes(), &mut found);
+                assert_eq!(found.len(), 1, "{form}");
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_before_base64_stay_whole() {
+        let value = b"password-is-this".to_vec();
+        let coded = data_encoding::BASE64.encode(b"{\"p\":\"password-is-this\",\"q\":1}");
+        for (before, after) in [
+            ("%22", "%22"),
+            (r"\n", r"\n"),
+            (r"\x22", r"\x22"),
+            ("%2522", "%2522"),
+            ("100%", " "),
+        ] {
+            let text = format!("a {before}{coded}{after} b");
+            for units in [Units::Bytes, Units::Little] {
+                let raw = units.encode(text.as_bytes());
+                let mut found = Vec::new();
+                searcher(std::slice::from_ref(&value), units).find(&raw, &mut found);
+                assert_eq!(found.len(), 1);
+                let got = units.decode(&raw[found[0].range.clone()]);
+                assert_eq!(String::from_utf8_lossy(&got), coded, "{text}");
+            }
+        }
+    }
+
+    /// Captures have bodies in base64, in which anything may be escaped in any way.
+    #[test]
+    fn it_is_found_escaped_in_base64() {
+        let value = b"Sum/mer+20=26.Ra?in~x".to_vec();
+        let s = searcher(std::slice::from_ref(&value), Units::Bytes).deep();
+        for inner in [
+            r"Sum\\/mer\\u002b20\\u003d26.Ra?in~x",
+            "Sum&#47;mer&#x2B;20=26.Ra?in~x",
+            "Sum%252Fmer%252B20%253D26.Ra%253Fin~x",
+            r"Sum\x2Fmer+20\x3D26.Ra?in~x",
+        ] {
+            for before in ["", "x", "xy", "xyz"] {
+                let coded =
+                    data_encoding::BASE64.encode(format!("{before}{{\"a>\":\"?{inner}\"}} <p>").as_bytes());
+                for text in [
+                    format!("\"{coded}\""),
+                    format!("a/b {}", coded.replace('/', "\\/")),
+                    format!("/path/{coded}"),
+                ] {
+                    let mut found = Vec::new();
+                    s.find(text.as_bytes(), &mut found);
+                    assert!(!found.is_empty(), "{text}");
+                    let mut left = text.into_bytes();
+                    found.iter().rev().for_each(|m| drop(left.drain(m.range.clone())));
+                    let mut found = Vec::new();
+                    s.find(&left, &mut found);
+                    assert!(found.is_empty());
+                }
+            }
+        }
+    }
+
+    /// A text of nothing but escapes is read once.
+    #[test]
+    fn no_text_takes_long() {
+        let values = [
+            b"%25\\&#37;+/==%%\\\\..ab".to_vec(),
+            b"aaaaaaaaaaaaaaaaaaaaaab".to_vec(),
+        ];
+        let s = searcher(&values, Units::Bytes);
+        let deep = searcher(&values, Units::Bytes).deep();
+        for piece in [
+            "%25",
+            "\\",
+            "%",
+            "&#",
+            "%2F",
+            "a%61",
+            "\\u002f",
+            "\\u005c",
+            "&#37;",
+            "%5c",
+            "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh%2B",
+            "YWFhJTYxYWFhYWFhYWFhYWFhYWFhYWFhYWFi",
+        ] {
+            let text = piece.repeat(400_000 / piece.len());
+            let begun = std::time::Instant::now();
+            s.find(text.as_bytes(), &mut Vec::new());
+            deep.find(text.as_bytes(), &mut Vec::new());
+            assert!(begun.elapsed().as_secs() < 5, "{piece}: {:?}", begun.elapsed());
         }
     }
 

@@ -60,7 +60,7 @@ pub enum PlanError {
     #[error("{0} is there already; --force replaces it")]
     Exists(String),
     /// A folder is needed and something else is there.
-    #[error("{0} is no folder, and there is more than one copy to write")]
+    #[error("{0} is no folder, and a folder is needed here")]
     NoFolder(String),
 }
 
@@ -88,8 +88,10 @@ impl Plan {
         if stdout && (inputs.len() > 1 || paths.iter().any(|p| p.is_dir())) {
             return Err(PlanError::Several);
         }
-        let one = paths.len() == 1 && !paths[0].is_dir() && !out.is_dir();
-        if !one && !stdout && out.exists() && !out.is_dir() {
+        let one = paths.len() == 1 && !paths[0].is_dir() && !out.is_dir() && !names_folder(out);
+        // With a slash after it, a file is said not to be there.
+        let bare: PathBuf = out.components().collect();
+        if !one && !stdout && bare.exists() && !bare.is_dir() {
             return Err(PlanError::NoFolder(safe::path(out)));
         }
         let targets: Vec<Target> = inputs
@@ -110,6 +112,11 @@ impl Plan {
         check(&targets, force)?;
         Ok(Plan { targets, found })
     }
+}
+
+/// Whether a path ends as only a folder's does.
+fn names_folder(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(std::path::is_separator)
 }
 
 /// The path of an input below the folder that was named, or its name.

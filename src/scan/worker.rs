@@ -163,7 +163,8 @@ impl<'c> Worker<'c> {
 
     /// A worker that hands out exposures instead of folding them; `exhaustive` reads every line.
     pub fn for_redaction(config: &'c Config, prefilter: &'c Prefilter<'c>, exhaustive: bool) -> Self {
-        let worker = Worker::new(config, prefilter, false);
+        let mut worker = Worker::new(config, prefilter, false);
+        worker.detector.remove = true;
         Worker {
             taken: Some(Vec::new()),
             every_line: worker.every_line || exhaustive,

@@ -11,6 +11,7 @@ pub mod shape;
 pub use coding::Coding;
 pub(crate) use coding::base64 as coding_base64;
 pub(crate) use coding::base64_len;
+pub(crate) use coding::hex;
 
 use std::cell::OnceCell;
 use std::ops::Range;

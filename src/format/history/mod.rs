@@ -11,9 +11,9 @@ mod epoch;
 mod firefox;
 mod json;
 mod json_stream;
-mod mozlz4;
+pub mod mozlz4;
 mod netscape;
-mod plist;
+pub mod plist;
 mod quarantine;
 pub mod row;
 mod safari;
@@ -119,15 +119,7 @@ pub fn read(kind: Kind, input: &mut dyn io::Read, catalogue: &Catalogue, visit: 
             return (found.unwrap_or(format), read);
         }
         Kind::MozLz4 => match mozlz4::unpack(input) {
-            // What Firefox keeps beside bookmarks and sessions is read as sessions are.
-            Ok(plain) => {
-                let head = &plain[..plain.len().min(HEAD as usize)];
-                let inner = match sniff(head, "") {
-                    Some(kind @ Kind::FirefoxBookmarks) => kind,
-                    _ => Kind::FirefoxSession,
-                };
-                return self::read(inner, &mut &plain[..], catalogue, visit);
-            }
+            Ok(plain) => return self::read(inside(&plain), &mut &plain[..], catalogue, visit),
             Err(problem) => Read {
                 records: 0,
                 problem: Some(problem),
@@ -135,4 +127,13 @@ pub fn read(kind: Kind, input: &mut dyn io::Read, catalogue: &Catalogue, visit: 
         },
     };
     (format, read)
+}
+
+/// What Firefox's compressed JSON holds: what is beside bookmarks and sessions is read as sessions are.
+pub fn inside(plain: &[u8]) -> Kind {
+    let head = &plain[..plain.len().min(HEAD as usize)];
+    match sniff(head, "") {
+        Some(kind @ Kind::FirefoxBookmarks) => kind,
+        _ => Kind::FirefoxSession,
+    }
 }

@@ -35,6 +35,13 @@ pub fn unpack(input: &mut dyn Read) -> Result<Vec<u8>, String> {
     Ok(plain)
 }
 
+/// Packs what was unpacked.
+pub fn pack(plain: &[u8]) -> Vec<u8> {
+    // Sizes over 32 bits are not unpacked.
+    let size = (plain.len() as u32).to_le_bytes();
+    [MAGIC, &size, &lz4_flex::block::compress(plain)].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +69,13 @@ mod tests {
         ] {
             let text = unpack(&mut &bytes[..]).unwrap_err();
             assert!(text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        for plain in [&b""[..], b"{}", &b"{\"a\":1}".repeat(5000)] {
+            assert_eq!(unpack(&mut &pack(plain)[..]).unwrap(), plain);
         }
     }
 }

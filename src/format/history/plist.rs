@@ -48,10 +48,13 @@ struct Frame {
     pieces: Vec<(Role, Vec<u8>, Option<u64>)>,
 }
 
+/// Called with each record: its number, the index of its format, what is in it.
+pub type Each<'v> = dyn FnMut(u64, u16, &Row) + 'v;
+
 /// Puts records together while a property list goes by.
 pub struct Builder<'b, 'v> {
     catalogue: &'b Catalogue,
-    visit: &'b mut Visit<'v>,
+    each: &'b mut Each<'v>,
     stack: Vec<Frame>,
     row: Row,
     held: usize,
@@ -64,10 +67,10 @@ pub struct Builder<'b, 'v> {
 }
 
 impl<'b, 'v> Builder<'b, 'v> {
-    fn new(catalogue: &'b Catalogue, visit: &'b mut Visit<'v>) -> Self {
+    fn new(catalogue: &'b Catalogue, each: &'b mut Each<'v>) -> Self {
         Builder {
             catalogue,
-            visit,
+            each,
             stack: Vec::new(),
             row: Row::default(),
             held: 0,
@@ -122,7 +125,7 @@ impl<'b, 'v> Builder<'b, 'v> {
         self.row.instant = frame.instant;
         let format = self.catalogue.index(id).unwrap_or_default();
         self.format = self.format.or(Some(format));
-        self.row.give(Position::Entry(self.records), format, self.visit);
+        (self.each)(self.records, format, &self.row);
         self.records += 1;
     }
 
@@ -197,14 +200,22 @@ pub fn binary(
     catalogue: &Catalogue,
     visit: &mut Visit,
 ) -> (Option<u16>, Read) {
-    let mut builder = Builder::new(catalogue, visit);
+    rows(input, catalogue, &mut |number, format, row| {
+        row.give(Position::Entry(number), format, visit);
+    })
+}
+
+/// The same, giving each record as it stands.
+pub fn rows(input: &mut dyn std::io::Read, catalogue: &Catalogue, each: &mut Each) -> (Option<u16>, Read) {
+    let mut builder = Builder::new(catalogue, each);
     let problem = bplist::read(input, &mut builder).err();
     builder.finish(problem, true)
 }
 
 /// Reads an XML property list; gives the format of its first record, too.
 pub fn xml(input: &mut dyn std::io::Read, catalogue: &Catalogue, visit: &mut Visit) -> (Option<u16>, Read) {
-    let mut builder = Builder::new(catalogue, visit);
+    let mut each = |number, format, row: &Row| row.give(Position::Entry(number), format, visit);
+    let mut builder = Builder::new(catalogue, &mut each);
     let mut text = Held::default();
     let mut ended = false;
     let outcome = tags::read(input, &|_| false, &mut |event| {
