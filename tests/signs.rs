@@ -385,3 +385,29 @@ fn a_desk_and_a_phone_may_be_one_persons() {
     let content = get(0, "203.0.113.5", TOKEN, CHROME) + &get(60, "198.51.100.9", TOKEN, FIREFOX);
     is(&seen(&content), &[("several-clients", "likely")]);
 }
+
+#[test]
+fn many_tokens_refused_to_one_client_are_guesses() {
+    let tokens = |count: u32, pause: u32, status: u16| -> String {
+        (0..count)
+            .map(|n| {
+                let request = format!(
+                    "GET /reset?reset_token={}",
+                    plainsight::rule::example::fill(&format!("{{hex:{}}}", 32 + n))
+                );
+                log(&[Line(n * pause, "198.51.100.9", &request, status, "-", CURL)])
+            })
+            .collect()
+    };
+    let report = scan(&tokens(30, 2, 403), &[]);
+    is(&signs(&report), &[("guessed", "possible")]);
+    let detail = report["findings"][0]["signs"][0]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("30 different values refused to one client"),
+        "{detail}"
+    );
+    // Accepted, few, or as seldom as a program's tokens are renewed.
+    is(&seen(&tokens(30, 2, 200)), &[]);
+    is(&seen(&tokens(8, 2, 403)), &[]);
+    is(&seen(&tokens(30, 119, 403)), &[]);
+}

@@ -109,9 +109,9 @@ impl Aggregate {
         let fingerprint = e.fingerprint.0;
         let count = |c: &mut Credential| c.count(e, at, exact);
         self.credentials.update(fingerprint, || Credential::new(e), count);
-        if let Some((who, user)) = at.guess {
+        if let Some((whose, who)) = at.guess {
             let count = |g: &mut Guesses| g.add(e, at, exact);
-            self.guesses.update(who, || Guesses::new(user), count);
+            self.guesses.update(whose, || Guesses::new(who), count);
         }
         // Of the page whose URL it stands in, not of those that are named in it.
         if let (Some(policy), Field::Url, Some(host)) = (at.policy, e.field, &e.host)
@@ -331,7 +331,7 @@ fn at_level(mut ids: Ids, level: Level) -> Ids {
 mod tests {
     use super::*;
     use crate::detect::liveness::Liveness;
-    use crate::finding::Position;
+    use crate::finding::{Position, Who};
     use crate::record::{Field, Part, ReferrerPolicy, Surface};
     use crate::rule::severity::Basis;
     use crate::rule::{Confidence, Severity};
@@ -405,7 +405,7 @@ mod tests {
             session: rule == 2,
             login: host % 3 == 1,
             late: name % 3 == 1,
-            guess: (rule == 1).then(|| (hash("user", route.into()), true)),
+            guess: (rule == 1).then(|| (hash("user", route.into()), Who::User)),
             identity: &claims,
         };
         aggregate.add(&e, &format!("rule-{rule}"), &sighting, || Evidence {

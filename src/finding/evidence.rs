@@ -116,9 +116,8 @@ pub struct Sighting<'a> {
     pub login: bool,
     /// Whether the credential was accepted after its end, as far as a log can tell.
     pub late: bool,
-    /// Where the credential is a password: keyed hash of whose it was said to be, and whether that is a user
-    /// (else the client who sent it).
-    pub guess: Option<(u64, bool)>,
+    /// Where the credential may be a guess: keyed hash of whose, and what that is.
+    pub guess: Option<(u64, super::guesses::Who)>,
     /// What the credential tells of itself, persons as `--clients` says.
     pub identity: &'a [crate::detect::identity::Claim],
 }

@@ -1,5 +1,5 @@
 //! Whose passwords were tried: for each user, and for each client where no user is named, how many different
-//! values were sent and what came of them.
+//! values were sent and what came of them. Of tokens and the like, those that a client was refused.
 
 use super::evidence::Sighting;
 use super::kept::Join;
@@ -12,16 +12,27 @@ use crate::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The passwords sent for one user of one site, or by one network.
+/// Whose guess an exposure may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Who {
+    /// A password for the user of that name.
+    User,
+    /// A client's password for nobody in particular.
+    Client,
+    /// A client's token that was refused.
+    Token,
+}
+
+/// The passwords sent for one user of one site, or by one network; or the tokens that one network was refused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Guesses {
-    /// Whether the values were said to be one user's.
-    pub user: bool,
+    /// Whose the values were said to be.
+    pub who: Who,
     /// Hashes of the values.
     pub values: Sketch,
     /// How often.
     pub count: u64,
-    /// How often the server refused with 400, 401, 403 or 429.
+    /// How often the server refused with 400, 401, 403, 429 or ArcGIS' 498.
     pub refused: u64,
     /// When.
     pub span: Span,
@@ -37,9 +48,9 @@ pub struct Guesses {
 
 impl Guesses {
     /// Nothing sent yet.
-    pub(super) fn new(user: bool) -> Guesses {
+    pub(super) fn new(who: Who) -> Guesses {
         Guesses {
-            user,
+            who,
             values: Sketch::default(),
             count: 0,
             refused: 0,
@@ -56,7 +67,7 @@ impl Guesses {
         self.values.insert(e.fingerprint.0, limits::K_CREDENTIAL);
         self.count += 1;
         self.span.add(e.time);
-        if matches!(at.status, Some(400 | 401 | 403 | 429)) {
+        if matches!(at.status, Some(400 | 401 | 403 | 429 | 498)) {
             self.refused += 1;
             self.last_refused = self.last_refused.max(e.time);
         } else if matches!(at.status, Some(200..=399)) {
@@ -74,7 +85,6 @@ impl Guesses {
 
 impl Join for Guesses {
     fn join(&mut self, other: Guesses) {
-        self.user |= other.user;
         self.values.merge(&other.values, limits::K_CREDENTIAL);
         self.count += other.count;
         self.refused += other.refused;

@@ -18,7 +18,7 @@ mod writers;
 
 pub use aggregate::{Aggregate, Wire};
 pub use evidence::{Evidence, Position, Sighting};
-pub use guesses::Guesses;
+pub use guesses::{Guesses, Who};
 pub use key::{FindingKey, Level, Words};
 pub(crate) use model::earlier;
 pub use model::{Credential, Finding, Identity, Ids};

@@ -4,7 +4,7 @@
 //! a sign weighs stands in [`crate::rule::severity`].
 
 use crate::agent::{Agent, Agents, Kind};
-use crate::finding::{Aggregate, Credential, Guesses, Network, Span, Trail};
+use crate::finding::{Aggregate, Credential, Guesses, Network, Span, Trail, Who};
 use crate::report::words::{count, plural};
 use crate::rule::severity::{SignKind, Sure};
 use crate::rule::{Category, Grade, RuleSet, RuleSpec};
@@ -42,6 +42,11 @@ const CLIENTS: usize = 5;
 /// than one person mistypes, and more than changes of a password that is to be renewed every quarter in two years.
 const USERS: u64 = 5;
 const VALUES: u64 = 10;
+
+/// Refused tokens of one client from which on they are guesses, where less than so many seconds pass between two of them:
+/// a program whose tokens end every hour is refused the old one once in that time.
+const TOKENS: u64 = 20;
+const PAUSE: u64 = 60;
 
 /// Seconds between a request and a sign-in within which the order of log lines tells nothing: pages load in parallel.
 const PARALLEL: i64 = 1;
@@ -96,6 +101,8 @@ struct One {
 struct Tries {
     targets: u64,
     user: bool,
+    /// Whether they were tokens and the like.
+    token: bool,
     /// The most values of one, and whether that is an estimate.
     values: (u64, bool),
     refused: u64,
@@ -115,11 +122,13 @@ impl Tries {
             _ => 0,
         };
         self.targets += 1;
-        self.user |= g.user;
+        self.user |= g.who == Who::User;
+        self.token |= g.who == Who::Token;
         self.values = self.values.max(values);
         self.refused += g.refused;
         self.broken |= g.last_refused.is_some() && g.last_passed > g.last_refused;
-        self.fast |= days < values.0 || g.refused * 2 > g.count;
+        // A program whose tokens are renewed is refused the old ones, too: that it guesses is never sure.
+        self.fast |= g.who != Who::Token && (days < values.0 || g.refused * 2 > g.count);
         self.span.join(g.span);
         self.clients.extend(g.clients.iter().cloned());
         while self.clients.len() > CLIENTS {
@@ -130,9 +139,14 @@ impl Tries {
     fn sign(self) -> Sign {
         let (values, estimated) = self.values;
         let mut detail = format!(
-            "{}{} different passwords for one {}",
+            "{}{} different {} one {}",
             if estimated { "About " } else { "" },
             count(values),
+            if self.token {
+                "values refused to"
+            } else {
+                "passwords for"
+            },
             if self.user { "user" } else { "client" }
         );
         if self.targets > 1 {
@@ -377,8 +391,16 @@ fn fixed(trail: &Trail) -> Option<One> {
 }
 
 fn are_guesses(g: &Guesses) -> bool {
+    if g.who == Who::Token {
+        let values = g.values.count().0;
+        let took = match (g.span.first, g.span.last) {
+            (Some(a), Some(b)) => (b.seconds() - a.seconds()).unsigned_abs(),
+            _ => return false,
+        };
+        return values >= TOKENS && took / values < PAUSE;
+    }
     // Behind one address many people may sign in; what was refused was no password of theirs.
-    g.values.count().0 >= VALUES && (g.user || g.refused * 5 >= g.count * 4)
+    g.values.count().0 >= VALUES && (g.who == Who::User || g.refused * 5 >= g.count * 4)
 }
 
 /// `: Chrome, Python`.

@@ -5,7 +5,7 @@ use super::{Clients, Config};
 use crate::agent::AgentId;
 use crate::detect::Exposure;
 use crate::detect::identity::Claim;
-use crate::finding::Client;
+use crate::finding::{Client, Who};
 use crate::record::{Content, Field, Record};
 use crate::report::safe;
 use crate::rule::{Category, RuleSpec};
@@ -184,21 +184,32 @@ pub(super) fn is_late(e: &Exposure, rule: &RuleSpec, status: Option<u16>) -> boo
     rule.family != "arcgis" && !arcgis.iter().any(|p| route.contains(p))
 }
 
-/// Whose password it is said to be: the user beside it, else who sent it.
+/// Whose guess it may be: of a password, that of the user beside it, else of who sent it; of a token that was refused,
+/// that of who sent it. One that had ended by then was no guess.
 pub(super) fn guess(
     e: &Exposure,
     rule: &RuleSpec,
     client: Option<&Client>,
+    status: Option<u16>,
     config: &Config,
-) -> Option<(u64, bool)> {
-    if rule.category != Category::Password {
-        return None;
-    }
-    e.user.map(|user| (user, true)).or_else(|| {
+) -> Option<(u64, Who)> {
+    let sent = |kind: &[u8]| {
         let host = e.host.as_deref().unwrap_or_default();
-        let whole = [&client?.network.to_le_bytes(), host.as_bytes()].concat();
-        Some((config.key.fingerprint(&whole).0, false))
-    })
+        let whole = [&client?.network.to_le_bytes(), kind, host.as_bytes()].concat();
+        Some(config.key.fingerprint(&whole).0)
+    };
+    match rule.category {
+        Category::Password => e
+            .user
+            .map(|user| (user, Who::User))
+            .or_else(|| Some((sent(b"")?, Who::Client))),
+        Category::Token | Category::ApiKey | Category::Session | Category::Link => {
+            let ended = e.liveness.until.zip(e.time).is_some_and(|(end, t)| end < t);
+            let refused = matches!(status, Some(401 | 403 | 498)) && !ended && e.field == Field::Url;
+            Some((sent(b"token ").filter(|_| refused)?, Who::Token))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -301,7 +301,7 @@ impl<'c> Worker<'c> {
             session,
             login: session && client::is_login(record),
             late: client::is_late(e, rule, record.status),
-            guess: client::guess(e, rule, client, config),
+            guess: client::guess(e, rule, client, record.status, config),
             identity: &client::told(e, config),
         };
         let shown = || client.map(|c| c.label.clone());
