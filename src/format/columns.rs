@@ -55,8 +55,12 @@ pub enum Column {
     Header(String),
     /// Another response header, by name in lower case.
     ResponseHeader(String),
-    /// A value whose name is known: one parameter or cookie.
+    /// A value whose name is known.
     Named(String),
+    /// A parameter of the query.
+    Param(String),
+    /// A cookie.
+    Cookie(String),
     /// A redirect's target.
     Location,
     /// The request's body.
@@ -127,7 +131,12 @@ impl Column {
     pub fn hides_its_name(&self) -> bool {
         matches!(
             self,
-            Column::Header(_) | Column::ResponseHeader(_) | Column::Named(_) | Column::SetCookie
+            Column::Header(_)
+                | Column::ResponseHeader(_)
+                | Column::Named(_)
+                | Column::Param(_)
+                | Column::Cookie(_)
+                | Column::SetCookie
         )
     }
 
@@ -362,6 +371,8 @@ impl<'a> Builder<'a> {
                 r.push(Field::ResponseHeader, Content::Named(name, Part::Value, text))
             }
             Column::Named(name) => r.push(Field::Url, Content::Named(name, Part::Value, text)),
+            Column::Param(name) => r.push(Field::Url, Content::Named(name, Part::Query, text)),
+            Column::Cookie(name) => r.push(Field::Cookie, Content::Named(name, Part::Form, text)),
             Column::Location => r.push(Field::Location, Content::Url(Url::parse(text))),
             Column::Captured(side) => r.captured(*side, text),
             Column::Body => r.push(Field::RequestBody, Content::Text(text)),

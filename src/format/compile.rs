@@ -181,11 +181,8 @@ pub fn nginx_variable(name: &str) -> Column {
             rest("sent_http_")
                 .map(|n| response_header(&n))
                 .or_else(|| rest("http_").map(|n| header(&n)))
-                .or_else(|| {
-                    name.strip_prefix("arg_")
-                        .or_else(|| name.strip_prefix("cookie_"))
-                        .map(|n| Column::Named(n.to_string()))
-                })
+                .or_else(|| name.strip_prefix("arg_").map(|n| Column::Param(n.into())))
+                .or_else(|| name.strip_prefix("cookie_").map(|n| Column::Cookie(n.into())))
                 .unwrap_or(Column::Other)
         }
     }
@@ -289,10 +286,10 @@ fn apache_directive(directive: char, argument: Option<&str>) -> Option<Column> {
         ('b' | 'B' | 'D' | 'T' | 'I' | 'O' | 'S', Some(_))
         | ('b' | 'B' | 'D' | 'T' | 'I' | 'O' | 'F', None) => Column::Number,
         // Tomcat: the session's id.
-        ('S', None) => Column::Named("jsessionid".into()),
+        ('S', None) => Column::Cookie("jsessionid".into()),
         ('i', Some(name)) => header(name),
         ('o', Some(name)) => response_header(name),
-        ('C' | 'c', Some(name)) => Column::Named(name.to_ascii_lowercase()),
+        ('C' | 'c', Some(name)) => Column::Cookie(name.to_ascii_lowercase()),
         ('s' | 'n' | 'e' | 'x' | 'P' | 'R', Some(_)) => Column::Other,
         ('A' | 'f' | 'H' | 'k' | 'P' | 'X' | 'L' | 'R', _) => Column::Word,
         _ => return None,

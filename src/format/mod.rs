@@ -17,7 +17,7 @@ pub mod w3c;
 pub mod wrapper;
 pub use catalogue::{Catalogue, Escape, Format, FormatError, FormatSpec, Kind};
 
-use crate::record::{Content, Field, Record};
+use crate::record::{Content, Field, Part, Record};
 use crate::text::{Base, Coding, Text, json};
 use catalogue::Reader;
 use std::sync::Arc;
@@ -278,6 +278,51 @@ impl<'c> LineReader<'c> {
         first
     }
 
+    /// What stands beside the line in its wrapper (journald's `_CMDLINE`, a container's labels), as a record of its own.
+    fn around(
+        &self,
+        doc: &json::Document,
+        wrapped: &wrapper::Wrapped,
+        line: Text,
+        visit: &mut dyn FnMut(&Record),
+    ) {
+        if self.naming {
+            return;
+        }
+        let same = |a: Text, b: Text| std::ptr::eq(a.bytes().as_ptr(), b.bytes().as_ptr());
+        let others = doc.members.iter().filter(|m| {
+            m.kind == json::Kind::String
+                && m.value.len() >= 4
+                && !same(m.value, wrapped.inner)
+                && !wrapped.time.is_some_and(|t| same(m.value, t))
+                && &*m.path != "__CURSOR"
+        });
+        let decoded: Vec<_> = others
+            .map(|m| {
+                (
+                    m,
+                    Coding::Json.decode(m.value.bytes()),
+                    Base::decoded(m.value, Coding::Json),
+                )
+            })
+            .collect();
+        let mut record = Record {
+            format: self.catalogue.by_kind(Kind::AnyJson),
+            whole: Some(line),
+            ..Record::default()
+        };
+        for (m, plain, base) in &decoded {
+            let text = match plain {
+                std::borrow::Cow::Borrowed(_) => m.value,
+                std::borrow::Cow::Owned(bytes) => Text::new(bytes, base),
+            };
+            record.push(Field::Text, Content::Named(m.key(), Part::Value, text));
+        }
+        if !record.carriers.is_empty() {
+            timed(&record, wrapped.time, visit);
+        }
+    }
+
     fn json(
         &self,
         line: Text,
@@ -313,7 +358,9 @@ impl<'c> LineReader<'c> {
                 .iter()
                 .rposition(|b| !b"\r\n".contains(b))
                 .map_or(inner, |p| inner.to(p + 1));
-            return Some(self.line(trimmed, depth + 1, around, &mut |r| timed(r, w.time, visit)));
+            let found = self.line(trimmed, depth + 1, around, &mut |r| timed(r, w.time, visit));
+            self.around(&doc, &w, line, visit);
+            return Some(found);
         }
         for &n in &c.json {
             if let Reader::Json(map) = &c.get(n).reader

@@ -117,7 +117,7 @@ impl Fields {
     /// Reads a row; false where it does not look like one.
     pub fn read(&self, line: Text, format: u16, visit: &mut dyn FnMut(&Record)) -> bool {
         let pieces = self.split(line.bytes());
-        if pieces.len() < 3.min(self.columns.len()) {
+        if pieces.len() < 3.min(self.columns.len()) || !self.agrees(line.bytes(), &pieces) {
             return false;
         }
         // CloudFront encodes its columns once more; what stands on the wire is one decoding away.
@@ -162,6 +162,28 @@ impl Fields {
         }
         visit(&builder.finish(format));
         true
+    }
+
+    /// Whether the columns that say what they are hold such things: another program's line in the same file is none of
+    /// these rows, nor is a row of other columns whose header is gone. One that is cut off may end in anything.
+    fn agrees(&self, line: &[u8], pieces: &[Piece]) -> bool {
+        let told = |column: &Column| {
+            matches!(
+                column,
+                Column::Date
+                    | Column::Time(_)
+                    | Column::Client
+                    | Column::Method
+                    | Column::Status
+                    | Column::Port
+            )
+        };
+        let cut = pieces.len() < self.columns.len();
+        let whole = pieces.len() - usize::from(cut);
+        pieces[..whole].iter().zip(&self.columns).all(|(piece, column)| {
+            let text = &line[piece.range.clone()];
+            !told(column) || is_absent(text) || text.is_empty() || column.admits(text, false)
+        })
     }
 
     /// Where the columns stand. Tabs part them where there are any; else blanks, of which two may mean an empty

@@ -164,7 +164,10 @@ impl<'c> Worker<'c> {
         }
         let raw = &bytes[start..end];
         let here = offset + start as u64;
-        if here + 8 <= crate::format::sniff::HEAD as u64 && raw.starts_with(b"#Fields:") {
+        if here + 8 <= crate::format::sniff::HEAD as u64
+            && raw.starts_with(b"#")
+            && [&b"#Fields:"[..], b"#Date:"].iter().any(|w| raw.starts_with(w))
+        {
             state.reader.headers = true;
         }
         while let Some(lane) = state.pending.overdue(here) {
@@ -272,7 +275,9 @@ impl<'c> Worker<'c> {
             let whole = record.whole.unwrap_or(whole);
             self.record(Position::Line(number), whole, record, own.as_ref(), place, counts);
         });
-        if found.is_some_and(|f| f.format == self.text) {
+        // A line in windows counts once: for the first of them.
+        let counts_here = own.as_ref().is_none_or(|own| own.start == line.span().start);
+        if counts_here && found.is_some_and(|f| f.format == self.text) {
             counts.unparsed += 1;
         }
     }
