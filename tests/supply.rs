@@ -136,3 +136,20 @@ fn our_own_code_has_no_unsafe_and_no_build_script_that_fetches() {
         assert!(!build.contains(word), "build.rs holds {word}");
     }
 }
+
+#[test]
+fn the_date_of_the_public_suffix_list_is_told() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    let psl = packages.iter().find(|p| p["name"] == "psl").unwrap();
+    let (version, date) = plainsight::url::host::SUFFIXES;
+    assert_eq!(psl["version"], version, "a new list has a new date: set both");
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_plainsight"))
+        .args(["scan", "--help"])
+        .output()
+        .unwrap();
+    for text in [readme, String::from_utf8(help.stdout).unwrap()] {
+        assert!(text.contains(&format!("of {date}")));
+    }
+}

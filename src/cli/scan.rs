@@ -63,6 +63,8 @@ pub struct Args {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     follow_links: Option<bool>,
     /// Hosts under these domains are one party: what one of them receives from another is not leaked.
+    ///
+    /// Hosts under one registered domain are one party without being told, by the public suffix list of 2026-11-05.
     #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
     same_party: Vec<String>,
     /// Threads [default: one for each processor].

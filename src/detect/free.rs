@@ -138,6 +138,13 @@ impl Detector<'_> {
                 .iter()
                 .rposition(|b| !(b.is_ascii_alphanumeric() || b"+.-".contains(b)))
                 .map_or(0, |p| p + 1);
+            // `see+https://…` of a form: the plus is a blank.
+            let plus = memchr::memrchr(b'+', &bytes[scheme..colon]).map_or(scheme, |n| scheme + n + 1);
+            let scheme = if matches!(&bytes[plus..colon], b"http" | b"https" | b"ws" | b"wss") {
+                plus
+            } else {
+                scheme
+            };
             if scheme < colon && bytes[scheme].is_ascii_alphabetic() {
                 if scheme > 0 && memchr::memchr(b'=', &bytes[..scheme]).is_some() {
                     // `GET /x?next=https://…`: the path before it is the outer URL.
@@ -146,6 +153,14 @@ impl Detector<'_> {
                     }
                 }
                 return self.url(&Url::parse(trim_end(word.from(scheme))), place);
+            }
+        }
+        // Scripts write `https:\/\/`.
+        if memchr::memmem::find(bytes, b":\\/\\/").is_some() {
+            let decoded = Coding::Json.decode(bytes);
+            let base = Base::decoded(word, Coding::Json);
+            if memchr::memmem::find(&decoded, b"://").is_some() {
+                return self.word(Text::new(&decoded, &base), place);
             }
         }
         let Some(equals) = memchr::memchr(b'=', bytes) else {
@@ -216,12 +231,30 @@ fn quoted_len(inner: &[u8], quote: u8, escaped: bool) -> usize {
     inner.len()
 }
 
-/// Without the punctuation that ends sentences and brackets, which is rarely part of a value.
+/// Without the punctuation that ends sentences and brackets, which is rarely part of a value. A bracket that was opened in
+/// it stays: `(null)`.
 fn trim_end(text: Text) -> Text {
-    let keep = text
-        .bytes()
-        .iter()
-        .rposition(|b| !b",;)]}".contains(b))
-        .map_or(0, |p| p + 1);
-    text.to(keep)
+    let bytes = text.bytes();
+    let mut end = bytes.len();
+    while let Some(&last) = bytes[..end].last() {
+        let open = match last {
+            b',' | b';' => None,
+            b')' => Some(b'('),
+            b']' => Some(b'['),
+            b'}' => Some(b'{'),
+            _ => break,
+        };
+        let opened = |open: u8| {
+            let tail = &bytes[end.saturating_sub(NEAR)..end - 1];
+            memchr::memrchr2(open, last, tail).is_some_and(|at| tail[at] == open)
+        };
+        if open.is_some_and(opened) {
+            break;
+        }
+        end -= 1;
+    }
+    text.to(end)
 }
+
+/// How far before a closing bracket the opening one is looked for, in bytes.
+const NEAR: usize = 128;

@@ -56,11 +56,15 @@ impl Name {
         name
     }
 
-    /// What stands behind the last point: `credentials.password` is a password, whatever it is a part of.
+    /// What stands behind the last point: `credentials.password` is a password, whatever it is a part of. Where there is
+    /// none, what stands behind a log's word for where a value comes from: `http_x_api_key`, `request_Authorization`.
     pub fn last(&self) -> Option<Name> {
         let shown = self.shown().as_bytes();
-        let point = memchr::memrchr(b'.', shown)?;
-        (point + 1 < shown.len()).then(|| Name::new(&shown[point + 1..]))
+        let at = match memchr::memrchr(b'.', shown) {
+            Some(point) => point + 1,
+            None => origin_len(self.folded().as_bytes())?,
+        };
+        (at < shown.len()).then(|| Name::new(&shown[at..]))
     }
 
     /// Decoded, innermost, lower case.
@@ -75,6 +79,27 @@ impl Name {
 }
 
 const ASP: &[u8] = b"aspsessionid";
+
+/// Words that logs put before the names of headers, cookies and parameters (nginx' variables, Traefik's and Varnish' keys).
+const ORIGINS: [&[u8]; 12] = [
+    b"http_",
+    b"request_header_",
+    b"request_",
+    b"req_header_",
+    b"req_",
+    b"origin_",
+    b"downstream_",
+    b"response_",
+    b"sent_http_",
+    b"upstream_http_",
+    b"cookie_",
+    b"arg_",
+];
+
+/// Length of such a word before a folded name.
+pub(super) fn origin_len(folded: &[u8]) -> Option<usize> {
+    ORIGINS.iter().find(|o| folded.starts_with(o)).map(|o| o.len())
+}
 
 /// The name in `raw`: percent-encoding undone however often it was done, `user[password]` is `password`, what stands
 /// before the last byte that no name has is left out (`amp;token`, `x?token`). Empty where there is none.

@@ -53,7 +53,7 @@ impl Detector<'_> {
         // `Authorization: Bearer …`, and the same as a parameter.
         let scheme = bytes
             .iter()
-            .take(12)
+            .take(24)
             .position(|&b| b == b' ' || b == b'+')
             .map(|n| (&bytes[..n], n + 1));
         // Only under names that rules know: the raw line has to tell that there is something.
@@ -72,7 +72,15 @@ impl Detector<'_> {
                 }
             }
             let schemes: [&[u8]; 6] = [b"bearer", b"token", b"apikey", b"api-key", b"oauth", b"jwt"];
-            if schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
+            // Schemes of vendors' own (`GenieKey …`, `api_key …`) stand before one value in that header, and nowhere else.
+            let own = matches!(folded, "authorization" | "proxy_authorization")
+                && word.first().is_some_and(u8::is_ascii_alphabetic)
+                && word
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+                && !plain.from(at).trim().bytes().iter().any(|b| b" ,=".contains(b))
+                && plain.len() > at + 12;
+            if own || schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
                 let value = parameter(plain.from(at).trim());
                 for &n in known {
                     self.name_rule(n, folded, shown, value, value, part, siblings, place);
@@ -194,8 +202,8 @@ impl Detector<'_> {
         }
         let mut own = Vec::new();
         let worth = if text.is_opaque() {
-            // The raw record does not show what stands in it.
-            let keywords = rules.keywords_in(text.bytes());
+            // The raw record does not show what stands in it. Some literals begin with what stands before a value.
+            let keywords = rules.keywords_in(&[b"\"", text.bytes()].concat());
             rules.worth(&rules.shapes, &keywords, place.surface, &mut own);
             &own
         } else {

@@ -10,7 +10,7 @@
 //! Every one of them stands in the line as raw bytes, however deep the value is nested, because percent, JSON
 //! and log escapes leave letters and digits alone; where they do not (`%70assword`) the name is decoded here.
 
-use super::name::{MAX_NAME, fold, is_name_byte};
+use super::name::{MAX_NAME, fold, is_name_byte, origin_len};
 use crate::rule::RuleSet;
 use crate::text::packed::{BEFORE, Packed, Syntax, Visit};
 use std::sync::OnceLock;
@@ -48,7 +48,7 @@ pub struct Candidate {
 
 /// What the prefilter looks at beside `=` and literals. The tables may let a little more through.
 const SYNTAX: [Syntax; 7] = [
-    [b"%", b"2", b"25", b""],     // %22, and %25 before any of them
+    [b"%#", b"2", b"25", b""],    // %22, and %25 before any of them; #22 of HAProxy
     [b"%", b"34", b"0DdFf", b""], // %3D, %3F, %40
     [b"\\", b"ux", b"", b""],     // the same in JSON and in Apache's and nginx's escapes
     [b"\"", b":", b"", b""],      // a JSON key
@@ -221,6 +221,10 @@ impl<'r> Prefilter<'r> {
         match block[at] {
             b'@' => userinfo_before(block, at),
             b'?' => base64_json(after),
+            b'#' => {
+                let colon = after.starts_with(b"22:") || after.starts_with(b"22 :");
+                colon && self.named_before(block, at)
+            }
             b'"' => {
                 let value = match after {
                     [b':', value @ ..] | [b' ', b':', value @ ..] => value,
@@ -264,7 +268,7 @@ impl<'r> Prefilter<'r> {
                         matches!(digits, [b'3', b'A' | b'a', ..] | [b'2', b'0', ..])
                     }
                     || after.first() == Some(&b'+');
-                colon && self.named_before(block, at)
+                colon && self.named_before(block, quote_at(block, at))
             }
             [b'4', b'0', ..] => userinfo_before(block, at),
             _ => false,
@@ -280,6 +284,10 @@ impl<'r> Prefilter<'r> {
             .rposition(|&b| !(is_name_byte(b) || b"%[]".contains(&b)))
             .map_or(0, |p| p + 1);
         let region = &window[begin..];
+        // `#22token#22:` of HAProxy: the digits are the quote's.
+        if begin > 0 && window[begin - 1] == b'#' && region.len() > 2 && self.is_known(&region[2..]) {
+            return true;
+        }
         // `\u0026token=` in JSON: the escape's digits are no part of the name; `\u005d=` ends a bracket.
         if begin > 0 && window[begin - 1] == b'\\' {
             let rest = match region.first() {
@@ -312,7 +320,10 @@ impl<'r> Prefilter<'r> {
         let folded = &folded[..region.len()];
         is_name(folded)
             || folded.starts_with(b"aspsessionid")
-            || memchr::memrchr(b'.', region).is_some_and(|point| is_name(&folded[point + 1..]))
+            || match memchr::memrchr(b'.', region) {
+                Some(point) => is_name(&folded[point + 1..]),
+                None => origin_len(folded).is_some_and(|n| is_name(&folded[n..])),
+            }
     }
 }
 
@@ -382,6 +393,20 @@ impl Visit for Sieve<'_, '_> {
         }
         self.told = self.out.len();
     }
+}
+
+/// Where the quote that is encoded at `at` begins with the backslash before it, which is encoded, too (`%5C%22` in JSON
+/// that is a string of JSON).
+fn quote_at(block: &[u8], at: usize) -> usize {
+    let before = &block[..at];
+    let Some(rest) = before.strip_suffix(b"5C").or_else(|| before.strip_suffix(b"5c")) else {
+        return at;
+    };
+    let mut rest = rest;
+    while let Some(outer) = rest.strip_suffix(b"25") {
+        rest = outer;
+    }
+    if rest.ends_with(b"%") { rest.len() - 1 } else { at }
 }
 
 /// How base64 of a JSON object or array begins: `{"`, `{ `, a line's end, `[{`, `["`.

@@ -63,13 +63,20 @@ impl Detector<'_> {
             .map(|h| (h.group, h.rule))
             .collect();
         if !owned.is_empty() {
-            hits.retain(|h| {
-                !owned.iter().any(|&(group, rule)| {
+            let belongs = |h: &Hit| {
+                owned.iter().any(|&(group, rule)| {
                     group == h.group
                         && rule != h.rule
                         && rules.rules[usize::from(rule)].spec.attributes.contains(&h.folded)
                 })
-            });
+            };
+            // What was seen of them in the text around, by its shape, belongs to it as well.
+            let spans: HashSet<(u64, u64)> = hits
+                .iter()
+                .filter(|h| belongs(h))
+                .map(|h| (h.span.start, h.span.end))
+                .collect();
+            hits.retain(|h| !belongs(h) && !spans.contains(&(h.span.start, h.span.end)));
         }
         hits.sort_by(|a, b| {
             let len = |h: &Hit| h.span.end - h.span.start;
@@ -77,6 +84,9 @@ impl Detector<'_> {
                 .cmp(&a.tier)
                 .then_with(|| len(b).cmp(&len(a)))
                 .then_with(|| a.rule.cmp(&b.rule))
+                // The same seen in a text of its own tells more than what running text shows of it.
+                .then_with(|| a.name.is_empty().cmp(&b.name.is_empty()))
+                .then_with(|| a.host.is_none().cmp(&b.host.is_none()))
                 .then_with(|| a.span.start.cmp(&b.span.start))
         });
         let first = out.len();

@@ -62,6 +62,18 @@ pub(super) fn bare(value: Text) -> Option<Text> {
     None
 }
 
+/// Whether a value is text in which URLs or members of JSON stand among other things: a message, a page, a document that
+/// is cut off.
+fn is_running_text(bytes: &[u8]) -> bool {
+    let parted = bytes
+        .iter()
+        .any(|b| b.is_ascii_whitespace() || b"<\"'".contains(b));
+    parted
+        && (memchr::memmem::find(bytes, b"://").is_some()
+            || memchr::memmem::find(bytes, b":\\/\\/").is_some()
+            || memchr::memmem::find(bytes, b"\":").is_some())
+}
+
 /// A place on the way into a record.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'f> {
@@ -150,12 +162,14 @@ impl<'r> Detector<'r> {
                 routes: Routes::default(),
                 held: RefCell::default(),
             };
+            // Who answers has sent what stands there, not received it.
+            let answered = matches!(carrier.field, Field::ResponseHeader | Field::ResponseBody);
             let place = Place {
                 rec: record,
                 surface,
                 field: carrier.field,
                 owner: &owner,
-                receiver: here.as_deref(),
+                receiver: here.as_deref().filter(|_| !answered),
                 via: None,
                 depth: 0,
                 keywords: &keywords,
@@ -282,9 +296,10 @@ impl<'r> Detector<'r> {
             self.query(query, place);
         }
         if let Some(fragment) = url.fragment.filter(|f| !f.is_empty()) {
-            // It stays in the browser (RFC 9110 §10.1.3): nobody received what is nested in it.
+            // It stays in the browser (RFC 9110 §10.1.3): nobody received what is nested in it. What is handed on as a
+            // value is received as a whole.
             let place = Place {
-                receiver: None,
+                receiver: place.receiver.filter(|_| place.depth > 0),
                 ..place
             };
             // `#/route?x=y` of single-page applications.
@@ -510,6 +525,9 @@ impl<'r> Detector<'r> {
                     },
                 );
             }
+        }
+        if is_running_text(bytes) {
+            return self.free(plain, inner);
         }
         if memchr::memchr(b'=', &bytes[..bytes.len() - 1]).is_some() {
             self.params(plain, part, inner);

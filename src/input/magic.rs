@@ -110,6 +110,10 @@ pub fn tell(head: &[u8]) -> Magic {
     if starts(b"SQLite format 3\0") {
         return Magic::Sqlite;
     }
+    // https://www.sqlite.org/fileformat2.html#walformat
+    if starts(b"\x37\x7f\x06\x82") || starts(b"\x37\x7f\x06\x83") {
+        return Magic::Ignored(WAL);
+    }
     if head.get(257..262) == Some(b"ustar") {
         return Magic::Tar;
     }
@@ -127,6 +131,9 @@ pub fn tell(head: &[u8]) -> Magic {
     }
     Magic::Data
 }
+
+/// What a database's write-ahead log is: it is read with the database that it stands beside.
+pub const WAL: &str = "the write-ahead log of a database";
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
 use crate::input::budget::Budget;
 use crate::input::lines::{Run, Runs};
-use crate::input::magic::Magic;
+use crate::input::magic::{Magic, WAL};
 use crate::input::open::{MAX_NESTING, Offsets, Peek, SharedOffsets, Utf16, decompress, tar_problem};
 use crate::input::stop::Watched;
 use crate::report::model::{Source, Status};
@@ -136,6 +136,12 @@ impl<'c> Stream<'_, '_, '_, 'c> {
             Magic::Tar => self.tar(name, input, compression, depth),
             Magic::Zip => self.spooled_zip(name, input, compression, depth),
             Magic::Sqlite => self.spooled_database(name, input, compression),
+            // Beside its database it is read with that; in an archive nothing joins the two.
+            Magic::Ignored(WAL) if depth > 0 => {
+                let why =
+                    format!("is {WAL}, whose latest rows are in it alone; unpack the archive and scan that");
+                self.unread(name, Status::Skipped, &why);
+            }
             Magic::Ignored(what) if !self.named || depth > 0 => self.unread(name, Status::Ignored, what),
             Magic::Ignored(what) => {
                 self.unread(name, Status::Skipped, &format!("is {what}, which is not read"))

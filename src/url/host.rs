@@ -1,5 +1,8 @@
 //! Hosts as names: lower case, without port; registrable domains by the public suffix list.
 
+/// The crate that brings the public suffix list (<https://publicsuffix.org>), and the day on which it was brought up to date.
+pub const SUFFIXES: (&str, &str) = ("2.1.247", "2026-11-05");
+
 /// The longest name that the domain name system has (RFC 1035 §2.3.4), in bytes.
 const MAX_HOST: usize = 253;
 
@@ -43,8 +46,14 @@ pub struct Parties {
 impl Parties {
     /// From domains; one that is no host's name is given back as the error.
     pub fn new(domains: &[String]) -> Result<Parties, String> {
-        let one =
-            |d: &String| normalize(d.trim().trim_start_matches("*.").as_bytes()).ok_or_else(|| d.clone());
+        let one = |d: &String| {
+            let named = d.trim().trim_start_matches("*.").trim_start_matches('.');
+            let named = named
+                .split_once("://")
+                .map_or(named, |(_, rest)| rest)
+                .trim_end_matches('/');
+            normalize(named.as_bytes()).ok_or_else(|| d.clone())
+        };
         let mut domains: Vec<String> = domains.iter().map(one).collect::<Result<_, _>>()?;
         domains.sort();
         domains.dedup();

@@ -10,6 +10,7 @@ use crate::text::{Base, Coding, Text, json};
 use crate::time::TimeForm;
 use crate::url::Url;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The strings of a document, their escapes undone.
@@ -281,6 +282,7 @@ fn members<'a>(
     record.policy = policy(members, plain, &names, response_type);
     let mut request_body = None;
     let mut response_body = None;
+    let mut stacks: HashSet<&[u8]> = HashSet::new();
     for (n, m) in members.iter().enumerate() {
         let text = plain.text(members, n);
         if m.kind != json::Kind::String || text.is_empty() {
@@ -329,6 +331,12 @@ fn members<'a>(
                 r.push(Field::Text, Content::Text(text));
             }
             path if is_envelope(path) => {}
+            // One page stands in each frame of the stack.
+            path if path.starts_with("_initiator.") && crate::url::scheme_len(text.bytes()).is_some() => {
+                if stacks.insert(text.bytes()) {
+                    r.push(Field::Text, Content::Url(Url::parse(text)));
+                }
+            }
             path if path.ends_with("rl") && crate::url::scheme_len(text.bytes()).is_some() => {
                 r.push(Field::Text, Content::Url(Url::parse(text)));
             }

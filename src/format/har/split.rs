@@ -177,9 +177,14 @@ impl Splitter {
             // A byte order mark, or the call around JSONP.
             at = chunk.iter().position(|&b| b == b'{').unwrap_or(chunk.len());
             self.begun = at < chunk.len();
-            let before = chunk[..at].strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&chunk[..at]);
-            if !before.trim_ascii().is_empty() {
-                self.around.push(before, offset + (at - before.len()) as u64);
+            let blank = |b: &u8| b.is_ascii_whitespace() || b"\xEF\xBB\xBF".contains(b);
+            let before = &chunk[..at];
+            let skip = match self.around.bytes.is_empty() {
+                true => before.iter().take_while(|b| blank(b)).count(),
+                false => 0,
+            };
+            if skip < at {
+                self.around.push(&before[skip..], offset + skip as u64);
             }
         }
         while at < chunk.len() {
@@ -578,6 +583,15 @@ mod tests {
         let (out, problem) = pieces(broken.as_bytes(), 1 << 20);
         assert!(problem.unwrap().contains("brackets"));
         assert_eq!(out.last().unwrap().1, br#","b":"token=T"}]}}"#);
+    }
+
+    #[test]
+    fn what_stands_before_is_the_same_whatever_the_chunks() {
+        let json = b"\xEF\xBB\xBF\n          call  \n     (     {\"log\":{\"entries\":[]}})";
+        let whole = pieces(json, usize::MAX);
+        for chunk in 1..12 {
+            assert_eq!(pieces(json, chunk), whole, "{chunk}");
+        }
     }
 
     #[test]

@@ -29,6 +29,9 @@ fn zsh(line: &[u8]) -> Option<(Instant, usize)> {
     Some((Epoch::Any.text(&rest[..colon]).filter(|_| fits)?, semicolon + 3))
 }
 
+/// What fish writes before a command.
+const FISH: &[u8] = b"- cmd: ";
+
 /// `  when: 1767225600`: fish's time of the command before.
 fn fish(line: &[u8]) -> Option<Instant> {
     Epoch::Any.text(line.strip_prefix(b"  when: ")?)
@@ -41,7 +44,7 @@ pub fn fits(head: &[u8], name: &str) -> bool {
     let second = lines.next().unwrap_or_default();
     let timed = zsh(first).is_some()
         || bash(first).is_some() && !second.is_empty()
-        || first.starts_with(b"- cmd: ") && fish(second).is_some();
+        || first.starts_with(FISH) && fish(second).is_some();
     let file = name.rsplit(['/', '\\', '!']).next().unwrap_or(name);
     timed
         || matches!(
@@ -112,6 +115,7 @@ pub fn read(input: &mut dyn io::Read, format: u16, visit: &mut Visit) -> Read {
                 since = Some(time);
                 (since, text.len())
             }
+            _ if text.starts_with(FISH) => (since, FISH.len()),
             _ => (since, 0),
         };
         if begin < text.len() && fish(text).is_none() {

@@ -106,6 +106,8 @@ impl Snapshot {
             .tempdir()
             .map_err(Unreadable::Room)?;
         let copy = dir.path().join("database");
+        // What belongs to a database stands beside the file itself, not beside a link to it.
+        let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let files: Vec<(PathBuf, PathBuf)> = std::iter::once("")
             .chain(COMPANIONS)
             .map(|suffix| (beside(path, suffix), beside(&copy, suffix)))
