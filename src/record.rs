@@ -172,6 +172,8 @@ pub struct Record<'a> {
     pub time: Option<(Text<'a>, TimeForm)>,
     /// The time, where the format keeps it in several columns or as a number.
     pub instant: Option<Instant>,
+    /// The first of several times that it stands for: a page's visits.
+    pub first: Option<Instant>,
     /// Who asked, as it stands.
     pub client: Option<Text<'a>>,
     /// The user's name, as the server knows it.

@@ -229,3 +229,41 @@ fn any_number_of_threads_gives_the_same_stream() {
     assert_eq!(one.matches("\"row\":").count(), 6000);
     assert_eq!(one, stream("4"));
 }
+
+#[test]
+fn the_first_visit_is_when_it_was_seen_first() {
+    let d = tempfile::tempdir().unwrap();
+    let path = d.path().join("History");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE urls(id INTEGER PRIMARY KEY, url TEXT, title TEXT, last_visit_time INTEGER);
+            CREATE TABLE visits(id INTEGER PRIMARY KEY, url INTEGER, visit_time INTEGER);
+            INSERT INTO urls VALUES(7, 'https://h.example/cb#access_token=q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA', 't', 13411699200000000);
+            INSERT INTO visits VALUES(1, 7, 13411612800000000), (2, 7, 13411699200000000);",
+        )
+        .unwrap();
+    let report = |more: &[&str]| -> serde_json::Value {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_plainsight"))
+            .args(["scan", "--no-config", "-f", "json"])
+            .args(more)
+            .arg(&path)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let all = report(&[]);
+    let finding = &all["findings"][0];
+    assert_eq!(finding["first_seen"], "2025-12-31T00:00:00Z", "{finding}");
+    assert_eq!(finding["last_seen"], "2026-01-01T00:00:00Z");
+    assert_eq!(all["credentials"][0]["first_seen"], "2025-12-31T00:00:00Z");
+    // One visit in the time that is asked for is enough.
+    assert_eq!(
+        report(&["--until", "2025-12-31T12:00:00Z"])["summary"]["exposures"],
+        1
+    );
+    assert_eq!(
+        report(&["--until", "2025-12-30T12:00:00Z"])["summary"]["exposures"],
+        0
+    );
+}

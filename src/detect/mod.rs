@@ -81,6 +81,8 @@ pub struct Exposure {
     pub user: Option<u64>,
     /// Whether it repeats another exposure of the same record, with which it counts.
     pub echo: bool,
+    /// The first of several times that it stands for, where it stands for several.
+    pub since: Option<Instant>,
     /// When the record was written.
     pub time: Option<Instant>,
 }

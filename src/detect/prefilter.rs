@@ -223,7 +223,7 @@ impl<'r> Prefilter<'r> {
             b'?' => base64_json(after),
             b'#' => {
                 let colon = after.starts_with(b"22:") || after.starts_with(b"22 :");
-                colon && self.named_before(block, at)
+                colon && self.quoted_before(block, at)
             }
             b'"' => {
                 let value = match after {
@@ -284,10 +284,6 @@ impl<'r> Prefilter<'r> {
             .rposition(|&b| !(is_name_byte(b) || b"%[]".contains(&b)))
             .map_or(0, |p| p + 1);
         let region = &window[begin..];
-        // `#22token#22:` of HAProxy: the digits are the quote's.
-        if begin > 0 && window[begin - 1] == b'#' && region.len() > 2 && self.is_known(&region[2..]) {
-            return true;
-        }
         // `\u0026token=` in JSON: the escape's digits are no part of the name; `\u005d=` ends a bracket.
         if begin > 0 && window[begin - 1] == b'\\' {
             let rest = match region.first() {
@@ -298,6 +294,14 @@ impl<'r> Prefilter<'r> {
             return rest.is_empty() || self.is_known(rest) || self.is_known(region);
         }
         self.is_known(region)
+    }
+
+    /// The same where HAProxy wrote `#22` for the quotes around the name.
+    fn quoted_before(&self, block: &[u8], at: usize) -> bool {
+        let before = &block[at.saturating_sub(MAX_NAME + 3)..at];
+        let quote = before.iter().rposition(|b| !is_name_byte(*b));
+        let name = quote.and_then(|n| before[n..].strip_prefix(b"#22"));
+        name.is_some_and(|name| self.is_known(name))
     }
 
     /// Whether what ends `region` is a name that rules know, however it is encoded.

@@ -46,7 +46,7 @@ impl Detector<'_> {
         &mut self,
         out: &mut Vec<Exposure>,
         masks: &mut Vec<Range<u64>>,
-        time: Option<Instant>,
+        (since, time): (Option<Instant>, Option<Instant>),
     ) {
         if self.hits.is_empty() {
             return;
@@ -96,7 +96,10 @@ impl Detector<'_> {
             let before = taken.range(..hit.span.end.max(hit.span.start + 1)).next_back();
             if before.is_none_or(|(_, end)| *end <= hit.span.start) {
                 taken.insert(hit.span.start, hit.span.end);
-                out.push(self.exposure(hit, time));
+                out.push(Exposure {
+                    since,
+                    ..self.exposure(hit, time)
+                });
             }
         }
         self.echoes(&mut out[first..]);
@@ -174,6 +177,7 @@ impl Detector<'_> {
             identity: hit.identity.into(),
             user: hit.user,
             echo: hit.echo,
+            since: None,
             time,
         }
     }

@@ -188,7 +188,8 @@ impl<'r> Detector<'r> {
                 .instant
                 .or_else(|| record.time.and_then(|(t, form)| self.clock.read(t.bytes(), form)))
         };
-        self.settle(out, masks, time);
+        let since = record.first.filter(|first| time.is_none_or(|last| *first < last));
+        self.settle(out, masks, (since, time));
         whole
     }
 

@@ -375,6 +375,7 @@ mod tests {
             revealed: None,
             identity: Box::default(),
             user: (rule == 1).then(|| hash("user", route.into())),
+            since: Instant::new(1_000_000 - i64::from(client), 0).filter(|_| client % 3 == 2),
             time: Some(Instant(i64::from(credential) * i64::from(client))),
         };
         // Several may stand at one place, as those do that are encoded together.

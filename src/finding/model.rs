@@ -166,7 +166,7 @@ impl Finding {
         if let Some(client) = at.client {
             self.clients.insert(client.hash, k);
         }
-        self.seen(e.time, e.time);
+        self.seen(e.since.or(e.time), e.time);
         let class = at
             .status
             .map_or(5, |s| usize::from(s / 100).wrapping_sub(1).min(5));
@@ -301,14 +301,14 @@ impl Credential {
     pub(super) fn count(&mut self, e: &Exposure, at: &Sighting, ids: Ids) {
         self.rule = self.rule.min(e.rule);
         self.exposures += 1;
-        self.stop(ids, e.time);
+        self.stop(ids, e.since.or(e.time));
         self.surfaces |= 1 << at.surface as u8;
         if let Some(client) = at.client {
             self.clients.insert(client.hash, limits::K_CREDENTIAL);
         }
         tell(&mut self.identity, at);
         self.trail.add(e, at);
-        self.first = earlier(self.first, e.time);
+        self.first = earlier(self.first, e.since.or(e.time));
         self.last = self.last.max(e.time);
         let l = &e.liveness;
         if told(l.state, l.until, l.basis) > told(self.state, self.until, &self.basis) {

@@ -250,8 +250,9 @@ impl<'c> Worker<'c> {
         if e.time.is_none() && record.time.is_some() {
             counts.bad_times += 1;
         }
+        let begun = e.since.or(e.time);
         let outside = |t: crate::time::Instant| {
-            config.since.is_some_and(|s| t < s) || config.until.is_some_and(|u| t >= u)
+            config.since.is_some_and(|s| t < s) || config.until.zip(begun).is_some_and(|(u, t)| t >= u)
         };
         if e.confidence < config.min_confidence || e.time.is_some_and(outside) {
             return;

@@ -37,7 +37,8 @@ pub struct Table {
     pub row: &'static str,
     /// The record's time, and how it counts.
     pub time: Option<(&'static str, Epoch)>,
-    /// Where the time stands in another table, for when there is no such column here.
+    /// Where the times of a row's visits stand in another table: the first of them, and the last for when there is no
+    /// such column here.
     pub latest: Option<Latest>,
     /// What is looked at.
     pub columns: &'static [(Role, &'static str)],
@@ -45,7 +46,7 @@ pub struct Table {
     pub filter: Option<(&'static str, &'static [&'static str])>,
 }
 
-/// The latest time that another table has for a row.
+/// The times that another table has for a row.
 #[derive(Debug)]
 pub struct Latest {
     /// That table.
@@ -162,8 +163,8 @@ impl Table {
             .any(|(_, table)| has(schema, table, name))
     }
 
-    /// The question: the row, the time, then the columns that are there. `None` where nothing is there.
-    fn question(&self, schema: &Schema, from_row: Option<i64>) -> Option<(String, Vec<Role>, Epoch)> {
+    /// The question for the columns that are there. `None` where nothing is there.
+    fn question(&self, schema: &Schema, from_row: Option<i64>) -> Option<Question> {
         if !self.aliases.iter().all(|(_, table)| schema.contains_key(*table)) {
             return None;
         }
@@ -181,19 +182,16 @@ impl Table {
         let latest = self
             .latest
             .as_ref()
-            .filter(|_| own.is_none() && from_row.is_none())
+            .filter(|_| from_row.is_none())
             .filter(|l| has(schema, l.table, l.key) && has(schema, l.table, l.time));
-        let (time, epoch, join) = match (own, latest) {
-            (Some((column, epoch)), _) => (column, epoch, String::new()),
-            (None, Some(l)) => {
-                let join = format!(
-                    " LEFT JOIN (SELECT {} AS k, max({}) AS t FROM {} GROUP BY 1) AS latest ON latest.k = {row}",
-                    l.key, l.time, l.table
-                );
-                ("latest.t", l.epoch, join)
-            }
-            (None, None) => ("NULL", Epoch::Any, String::new()),
-        };
+        let join = latest.map_or(String::new(), |l| {
+            format!(
+                " LEFT JOIN (SELECT {} AS k, max({2}) AS t, min({2}) AS f FROM {1} GROUP BY 1) AS latest ON latest.k = {row}",
+                l.key, l.table, l.time
+            )
+        });
+        let first = latest.map(|l| ("latest.f", l.epoch));
+        let time = own.or(latest.map(|l| ("latest.t", l.epoch)));
         let list: Vec<&str> = columns.iter().map(|c| c.1).collect();
         let filter = self
             .filter
@@ -211,12 +209,27 @@ impl Table {
             false => format!(" WHERE {}", conditions.join(" AND ")),
         };
         let sql = format!(
-            "SELECT {row}, {time}, {main}.rowid, {} FROM {}{join}{filter} ORDER BY {main}.rowid",
+            "SELECT {row}, {}, {}, {main}.rowid, {} FROM {}{join}{filter} ORDER BY {main}.rowid",
+            time.map_or("NULL", |t| t.0),
+            first.map_or("NULL", |t| t.0),
             list.join(", "),
             self.from
         );
-        Some((sql, columns.iter().map(|c| c.0).collect(), epoch))
+        Some(Question {
+            sql,
+            roles: columns.iter().map(|c| c.0).collect(),
+            time: time.map_or(Epoch::Any, |t| t.1),
+            first: first.map_or(Epoch::Any, |t| t.1),
+        })
     }
+}
+
+/// What is asked: the row, its time and the first of its times, the row's own number, and what is looked at.
+struct Question {
+    sql: String,
+    roles: Vec<Role>,
+    time: Epoch,
+    first: Epoch,
 }
 
 fn has(schema: &Schema, table: &str, column: &str) -> bool {
@@ -239,18 +252,19 @@ fn one(
     let mut last = i64::MIN;
     let mut cut = 0u64;
     let mut ask = |from_row: Option<i64>, last: &mut i64, read: &mut Read| -> rusqlite::Result<()> {
-        let Some((sql, roles, epoch)) = table.question(schema, from_row) else {
+        let Some(question) = table.question(schema, from_row) else {
             return Ok(());
         };
-        let mut statement = connection.prepare(&sql)?;
+        let mut statement = connection.prepare(&question.sql)?;
         let mut rows = statement.query([])?;
         while let Some(found) = rows.next()? {
             row.clear();
-            *last = integer(found.get_ref(2)?).unwrap_or(*last);
+            *last = integer(found.get_ref(3)?).unwrap_or(*last);
             let number = integer(found.get_ref(0)?).unwrap_or(*last);
-            row.instant = instant(epoch, found.get_ref(1)?);
-            for (n, role) in roles.iter().enumerate() {
-                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = found.get_ref(n + 3)? {
+            row.instant = instant(question.time, found.get_ref(1)?);
+            row.first = instant(question.first, found.get_ref(2)?);
+            for (n, role) in question.roles.iter().enumerate() {
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = found.get_ref(n + 4)? {
                     cut += u64::from(bytes.len() > MAX_PIECE);
                     row.push(*role, bytes);
                 }

@@ -54,6 +54,8 @@ pub struct Row {
     time: Option<Range<usize>>,
     /// The time, where it is a number.
     pub instant: Option<Instant>,
+    /// The first of several times that it stands for.
+    pub first: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl Row {
         self.pieces.clear();
         self.time = None;
         self.instant = None;
+        self.first = None;
     }
 
     /// Whether it has an address or anything else to be looked at.
@@ -182,6 +185,7 @@ impl Row {
         let texts = code.texts(&texts, &bases);
         let mut record = Record {
             instant: self.instant,
+            first: self.first,
             time: self
                 .time
                 .clone()
