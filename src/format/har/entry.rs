@@ -333,9 +333,9 @@ fn members<'a>(
             path if is_envelope(path) => {}
             // One page stands in each frame of the stack.
             path if path.starts_with("_initiator.") && crate::url::scheme_len(text.bytes()).is_some() => {
-                if stacks.insert(text.bytes()) {
-                    r.push(Field::Text, Content::Url(Url::parse(text)));
-                }
+                let new = stacks.insert(text.bytes()).then(|| Url::parse(text));
+                new.into_iter()
+                    .for_each(|url| r.push(Field::Text, Content::Url(url)));
             }
             path if path.ends_with("rl") && crate::url::scheme_len(text.bytes()).is_some() => {
                 r.push(Field::Text, Content::Url(Url::parse(text)));
@@ -399,10 +399,10 @@ fn policy(
         .peekable();
     headers.peek()?;
     let named = |n: &usize| names[*n].is_some_and(|name| name.eq_ignore_ascii_case("referrer-policy"));
-    let said = headers
+    let mut said = headers
         .filter(named)
         .filter_map(|n| ReferrerPolicy::read(plain.text(members, n).bytes()));
-    said.last().or(Some(ReferrerPolicy::Unset))
+    said.next_back().or(Some(ReferrerPolicy::Unset))
 }
 
 /// Whether `text` begins with `word` in either case.
