@@ -12,6 +12,7 @@
 
 use super::name::{MAX_NAME, fold, is_name_byte, origin_len};
 use crate::rule::RuleSet;
+use crate::text::Coding;
 use crate::text::packed::{BEFORE, Packed, Syntax, Visit};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -287,6 +288,13 @@ impl<'r> Prefilter<'r> {
         // `\u0026token=` in JSON: the escape's digits are no part of the name; `\u005d=` ends a bracket.
         if begin > 0 && window[begin - 1] == b'\\' {
             let rest = match region.first() {
+                // A letter of the name itself may be written so, by whoever wants to.
+                Some(b'u') if region.get(1..5).is_some_and(is_name_escape) => {
+                    let other = |b: &u8| !(is_name_byte(*b) || *b == b'\\');
+                    let begin = window.iter().rposition(other).map_or(0, |p| p + 1);
+                    let name = fold(&Coding::Json.decode(&window[begin..]));
+                    return self.is_known(name.shown().as_bytes());
+                }
                 Some(b'u') => region.get(5..).unwrap_or_default(),
                 Some(b'x') => region.get(3..).unwrap_or_default(),
                 _ => region.get(1..).unwrap_or_default(),
@@ -397,6 +405,14 @@ impl Visit for Sieve<'_, '_> {
         }
         self.told = self.out.len();
     }
+}
+
+/// Whether four digits of `\\uHHHH` stand for what may be part of a name.
+fn is_name_escape(digits: &[u8]) -> bool {
+    let code = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|d| u8::from_str_radix(d, 16).ok());
+    code.is_some_and(is_name_byte)
 }
 
 /// Where the quote that is encoded at `at` begins with the backslash before it, which is encoded, too (`%5C%22` in JSON

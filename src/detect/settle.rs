@@ -96,10 +96,7 @@ impl Detector<'_> {
             let before = taken.range(..hit.span.end.max(hit.span.start + 1)).next_back();
             if before.is_none_or(|(_, end)| *end <= hit.span.start) {
                 taken.insert(hit.span.start, hit.span.end);
-                out.push(Exposure {
-                    since,
-                    ..self.exposure(hit, time)
-                });
+                out.push(self.exposure(hit, since, time));
             }
         }
         self.echoes(&mut out[first..]);
@@ -122,7 +119,7 @@ impl Detector<'_> {
         }
     }
 
-    fn exposure(&self, hit: Hit, time: Option<Instant>) -> Exposure {
+    fn exposure(&self, hit: Hit, since: Option<Instant>, time: Option<Instant>) -> Exposure {
         let rule = &self.rules.rules[usize::from(hit.rule)];
         let confidence = severity::confidence(&rule.spec, rule.tier, hit.secret.expose());
         // What is valid until it is changed is expected to be so; it is the kinds that should expire that weigh more.
@@ -177,7 +174,7 @@ impl Detector<'_> {
             identity: hit.identity.into(),
             user: hit.user,
             echo: hit.echo,
-            since: None,
+            since,
             time,
         }
     }
