@@ -6,7 +6,7 @@
 mod common;
 
 use common::capture::{TOKEN, entry, scanned};
-use common::{Dir, line};
+use common::{Dir, line, percent};
 use plainsight::rule::example::fill;
 use serde_json::{Value, json};
 
@@ -75,6 +75,10 @@ fn escapes_of_any_program_may_stand_before_it() {
     }
     let nested = format!("/x?q=%7B%22a%22%3A%22%7B%5C%22token%5C%22%3A%5C%22{TOKEN}%5C%22%7D%22%7D");
     assert_eq!(found(&line(&nested)).len(), 1);
+    assert_eq!(
+        found(&format!("{{\"a\":1,\"\\u0074ok\\u0065n\":\"{TOKEN}\"}}\n")).len(),
+        1
+    );
     let haproxy = format!(
         "Nov 20 10:00:00 lb haproxy[1]: 192.0.2.9:33317 [20/Nov/2026:10:00:00.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 \"GET /y?d={{#22token#22:#22{TOKEN}#22}} HTTP/1.1\"\n"
     );
@@ -181,16 +185,7 @@ fn a_signed_url_is_one_exposure_wherever_it_stands() {
     let signed = fill(
         "https://b.s3.amazonaws.com/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA{base32:16}%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=20260101T080000Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host&X-Amz-Signature={hex:64}",
     );
-    let encoded: String = signed
-        .bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect();
+    let encoded = percent(&signed);
     for log in [
         line(&format!("/go?url={encoded}")),
         format!("fetched {signed} today\n"),

@@ -3,37 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
+mod common;
+
+use common::folder::Folder as Dir;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 const TOKEN: &str = "q9Zt7LmK2vX8bN4cR6yW1sD3fG5hJ0pA";
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-struct Dir(tempfile::TempDir);
-
 impl Dir {
-    fn new() -> Dir {
-        Dir(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), content).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.path(name)).unwrap()
-    }
-
     /// Runs it in this folder.
     fn run(&self, args: &[&str]) -> Output {
         self.file("key", KEY);
         Command::new(env!("CARGO_BIN_EXE_plainsight"))
-            .current_dir(&self.0)
+            .current_dir(self.root())
             .args(["redact", "--fingerprint-key-file", "key"])
             .args(args)
             .output()
@@ -121,7 +106,7 @@ fn other_occurrences_go_however_they_are_encoded() {
     let d = Dir::new();
     d.file("key", KEY);
     let mut child = Command::new(env!("CARGO_BIN_EXE_plainsight"))
-        .current_dir(&d.0)
+        .current_dir(d.root())
         .args(["redact", "--fingerprint-key-file", "key", "-"])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -167,7 +152,7 @@ fn an_interrupted_run_leaves_no_folder_that_it_made() {
     for signal in ["-INT", "-TERM"] {
         let d = Dir::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_plainsight"))
-            .current_dir(&d.0)
+            .current_dir(d.root())
             .args(["redact", "-", "-o", "new/folder/b.log"])
             .stdin(std::process::Stdio::piped())
             .stderr(std::process::Stdio::null())
@@ -198,7 +183,7 @@ fn a_limit_of_file_size_leaves_nothing() {
     let d = Dir::new();
     d.file("a.log", line("/x?n=1").repeat(20_000));
     let out = Command::new("sh")
-        .current_dir(&d.0)
+        .current_dir(d.root())
         .args(["-c", "ulimit -f 64; exec \"$0\" redact a.log -o new/b.log"])
         .arg(env!("CARGO_BIN_EXE_plainsight"))
         .output()

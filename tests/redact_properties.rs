@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says what is wrong by panicking
 
+mod common;
+
 use plainsight::input::Selection;
 use plainsight::redact::{Options, Style, targets::Plan};
 use plainsight::rule::Severity;
@@ -42,16 +44,7 @@ fn redact(log: &[u8], style: Style) -> Vec<u8> {
 fn encode(coding: u8, text: &str) -> String {
     match coding {
         0 => text.into(),
-        1 => text
-            .bytes()
-            .map(|b| {
-                if b.is_ascii_alphanumeric() {
-                    char::from(b).to_string()
-                } else {
-                    format!("%{b:02X}")
-                }
-            })
-            .collect(),
+        1 => common::percent(text),
         2 => text.bytes().map(|b| format!("%{b:02x}")).collect(),
         3 => encode(1, &encode(1, text)).replace("%257E", "%257e"),
         4 => text.replace('_', "\\u005f").replace('-', "\\\\u002D"),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)] // a test says what is wrong by panicking; not every test uses all
 
 pub mod capture;
+pub mod folder;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -83,4 +84,13 @@ pub fn leak(n: usize) -> String {
 /// What a run said on both outputs.
 pub fn said(out: &Output) -> String {
     String::from_utf8_lossy(&[out.stdout.as_slice(), &out.stderr].concat()).into_owned()
+}
+
+/// Percent-encodes all but letters and digits.
+pub fn percent(text: &str) -> String {
+    let one = |b: u8| match b.is_ascii_alphanumeric() {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
