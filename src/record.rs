@@ -221,10 +221,16 @@ impl<'a> Record<'a> {
             | Content::Text(t) => is_absent(t.bytes()),
         };
         if !empty {
+            if self.carriers.capacity() == 0 {
+                self.carriers.reserve(CARRIERS);
+            }
             self.carriers.push(Carrier { field, content, echo });
         }
     }
 }
+
+/// Carriers for which there is room from the first: most records have no more.
+const CARRIERS: usize = 8;
 
 /// Whether a column says that it has no value.
 pub fn is_absent(bytes: &[u8]) -> bool {

@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::text::{Base, Coding, Text, shape};
 use crate::url::Params;
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 /// Shorter texts have no shape in them, in bytes.
@@ -29,6 +30,72 @@ fn parameter(credentials: Text) -> Text {
         .map_or(credentials, |(first, _)| first);
     let value = first.from(b"token=".len()).trim();
     bare(value).unwrap_or(value)
+}
+
+/// A value that is offered to rules.
+pub(super) struct Offer<'t> {
+    /// Its name as rules know names, and as reports show it.
+    folded: &'t str,
+    shown: &'t str,
+    /// As it stands, and decoded.
+    raw: Text<'t>,
+    plain: Text<'t>,
+    part: Part,
+    siblings: Siblings<'t>,
+    /// Whether it stands for a credential without being one, once a rule asks.
+    placeholder: OnceCell<bool>,
+}
+
+impl<'t> Offer<'t> {
+    fn new(
+        (folded, shown): (&'t str, &'t str),
+        raw: Text<'t>,
+        plain: Text<'t>,
+        part: Part,
+        siblings: Siblings<'t>,
+    ) -> Self {
+        Offer {
+            folded,
+            shown,
+            raw,
+            plain,
+            part,
+            siblings,
+            placeholder: OnceCell::new(),
+        }
+    }
+
+    /// What the rules for shapes saw in a text.
+    fn seen(name: &'t str, value: Text<'t>, part: Part, siblings: Siblings<'t>) -> Self {
+        Offer::new((name, name), value, value, part, siblings)
+    }
+
+    /// Whether the value stands for a credential without being one. Notices and CSRF tokens are about the fact that
+    /// something stands there.
+    fn is_masked(&self, rule: &Compiled) -> bool {
+        let value = self.plain.bytes();
+        if matches!(rule.spec.category, Category::Notice | Category::AntiForgery) {
+            return value.is_empty() || is_absent(value) || shape::is_redacted(value);
+        }
+        *self
+            .placeholder
+            .get_or_init(|| is_absent(value) || is_placeholder(value))
+    }
+}
+
+/// Whether a value is a placeholder, however often it is encoded.
+fn is_placeholder(value: &[u8]) -> bool {
+    let mut value = Cow::Borrowed(value);
+    for _ in 0..3 {
+        if shape::is_placeholder(&value) {
+            return true;
+        }
+        if !value.contains(&b'%') {
+            return false;
+        }
+        value = Cow::Owned(Coding::Percent.decode(&value).into_owned());
+    }
+    shape::is_placeholder(&value)
 }
 
 impl Detector<'_> {
@@ -64,9 +131,8 @@ impl Detector<'_> {
                 let base = Base::decoded(coded, Coding::Base64);
                 if let Some((user, password)) = Text::new(&decoded, &base).split_once(b':') {
                     self.user = self.user_hash(user.bytes(), place);
-                    for &n in rules.named(b"basic") {
-                        self.name_rule(n, folded, shown, coded, password, part, siblings, place);
-                    }
+                    let offer = Offer::new((folded, shown), coded, password, part, siblings);
+                    self.offer(rules.named(b"basic"), &offer, place);
                     self.user = None;
                     return;
                 }
@@ -82,39 +148,43 @@ impl Detector<'_> {
                 && plain.len() > at + 12;
             if own || schemes.iter().any(|s| s.eq_ignore_ascii_case(word)) {
                 let value = parameter(plain.from(at).trim());
-                for &n in known {
-                    self.name_rule(n, folded, shown, value, value, part, siblings, place);
-                }
-                return;
+                let offer = Offer::new((folded, shown), value, value, part, siblings);
+                return self.offer(known, &offer, place);
             }
         }
+        let offer = Offer::new((folded, shown), raw, plain, part, siblings);
+        self.offer(known, &offer, place);
+    }
+
+    /// Offers a value to the rules for one name, the most specific of which comes first and stands; of the others only
+    /// those matter that claim what stands beside the value.
+    fn offer(&mut self, known: &[u16], offer: &Offer, place: Place) {
+        let rules = self.rules;
+        let mut stands = false;
         for &n in known {
-            self.name_rule(n, folded, shown, raw, plain, part, siblings, place);
+            let rule = &rules.rules[usize::from(n)];
+            if stands && rule.spec.attributes.is_empty() {
+                continue;
+            }
+            if self.fits(n, offer, place) {
+                self.push(n, offer, place);
+                stands |= rule.enabled;
+            }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn name_rule(
-        &mut self,
-        n: u16,
-        folded: &str,
-        shown: &str,
-        raw: Text,
-        plain: Text,
-        part: Part,
-        siblings: Siblings,
-        place: Place,
-    ) {
+    /// Whether a rule for the name wants the value; what dismisses most of them at the least cost is asked first.
+    fn fits(&mut self, n: u16, offer: &Offer, place: Place) -> bool {
         let rule = &self.rules.rules[usize::from(n)];
-        let fits = rule.looks_at(place.surface, place.field, part)
+        let value = offer.plain.bytes();
+        rule.looks_at(place.surface, place.field, offer.part)
+            && rule.fits_length(value)
             && (rule.keywords.is_empty() || rule.keywords.meets(place.keywords))
-            && rule.accepts(plain.bytes())
-            && !masked(rule, plain.bytes())
-            && self.holds(n, siblings, place)
-            && !self.refuted(plain, place);
-        if fits {
-            self.push(n, folded, shown, raw, plain, part, siblings, place);
-        }
+            && self.suits(n, place)
+            && rule.accepts(value)
+            && !offer.is_masked(rule)
+            && self.has_beside_it(n, offer.siblings)
+            && !self.refuted(offer.plain, place)
     }
 
     /// Whether the value is a token of a known kind, as a whole, and its checksum says that it is none.
@@ -126,13 +196,15 @@ impl Detector<'_> {
         })
     }
 
-    /// Whether request, owner and companions are those the rule holds for.
-    fn holds(&mut self, n: u16, siblings: Siblings, place: Place) -> bool {
+    /// Whether request and owner are those the rule holds for.
+    fn suits(&self, n: u16, place: Place) -> bool {
         let rule = &self.rules.rules[usize::from(n)];
-        let method = place.rec.method.map(|m| m.bytes());
-        if !place.owner.holds(n, rule, method) {
-            return false;
-        }
+        rule.holds_for_method(place.rec.method.map(|m| m.bytes())) && place.owner.holds(n, rule, &self.recent)
+    }
+
+    /// Whether the companions are those the rule holds for.
+    fn has_beside_it(&mut self, n: u16, siblings: Siblings) -> bool {
+        let rule = &self.rules.rules[usize::from(n)];
         if !rule.has_companions() {
             return true;
         }
@@ -167,13 +239,11 @@ impl Detector<'_> {
             let Some(secret) = found.name("secret").or_else(|| found.get(0)) else {
                 continue;
             };
-            let text = path.slice(secret.range());
-            if rule.accepts(text.bytes())
-                && !masked(rule, text.bytes())
-                && self.holds(n, Siblings::None, place)
-            {
-                self.push(n, "", "", text, text, Part::Path, Siblings::None, place);
-            }
+            self.take(
+                n,
+                &Offer::seen("", path.slice(secret.range()), Part::Path, Siblings::None),
+                place,
+            );
         }
     }
 
@@ -275,26 +345,35 @@ impl Detector<'_> {
             if !loose && (touches(all.start.checked_sub(1)) || touches(Some(all.end))) {
                 continue;
             }
-            let value = text.slice(secret);
-            if rule.accepts(value.bytes()) && !masked(rule, value.bytes()) && self.holds(n, siblings, place) {
-                self.push(n, name, name, value, value, part, siblings, place);
-            }
+            self.take(n, &Offer::seen(name, text.slice(secret), part, siblings), place);
+        }
+    }
+
+    /// What an expression of a rule has met, if the rule wants it.
+    fn take(&mut self, n: u16, offer: &Offer, place: Place) {
+        let rule = &self.rules.rules[usize::from(n)];
+        let value = offer.plain.bytes();
+        let fits = rule.fits_length(value)
+            && rule.accepts(value)
+            && !offer.is_masked(rule)
+            && self.suits(n, place)
+            && self.has_beside_it(n, offer.siblings);
+        if fits {
+            self.push(n, offer, place);
         }
     }
 
     /// Takes note of a hit.
-    #[allow(clippy::too_many_arguments)]
-    fn push(
-        &mut self,
-        n: u16,
-        folded: &str,
-        shown: &str,
-        raw: Text,
-        plain: Text,
-        part: Part,
-        siblings: Siblings,
-        place: Place,
-    ) {
+    fn push(&mut self, n: u16, offer: &Offer, place: Place) {
+        let Offer {
+            folded,
+            shown,
+            raw,
+            plain,
+            part,
+            siblings,
+            ..
+        } = *offer;
         let rule = &self.rules.rules[usize::from(n)];
         let span = if plain.is_empty() {
             raw.span()
@@ -316,7 +395,7 @@ impl Detector<'_> {
             })
         };
         let reading = rule.spec.liveness.map_or(Reading::UNKNOWN, |basis| {
-            let companions = std::cell::RefCell::new(&mut self.companions);
+            let companions = RefCell::new(&mut self.companions);
             let param = |name: &str| companions.borrow_mut().get(siblings, name).map(<[u8]>::to_vec);
             let asked = |name: &str| asked(place.rec, name);
             let reply = (place.field == Field::ResponseBody).then_some(Reply {
@@ -357,7 +436,7 @@ impl Detector<'_> {
             via,
             scheme: owner.scheme.as_deref().map(Into::into),
             host: owner.host.as_deref().map(Into::into),
-            route: owner.route(rule.spec.scope, place.rec.status),
+            route: owner.route(rule.spec.scope, place.rec.status, &self.recent),
             leaked_to: place
                 .receiver
                 .filter(|_| nested && third == Some(true))
@@ -435,26 +514,4 @@ impl Detector<'_> {
             .find_map(|name| companions.get(siblings, name).map(<[u8]>::to_vec))?;
         self.user_hash(&user, place)
     }
-}
-
-/// Whether the value stands for a credential without being one. Notices and CSRF tokens are about the fact that
-/// something stands there.
-fn masked(rule: &Compiled, value: &[u8]) -> bool {
-    if is_absent(value) {
-        return true;
-    }
-    if matches!(rule.spec.category, Category::Notice | Category::AntiForgery) {
-        return value.is_empty() || shape::is_redacted(value);
-    }
-    let mut value = Cow::Borrowed(value);
-    for _ in 0..3 {
-        if shape::is_placeholder(&value) {
-            return true;
-        }
-        if !value.contains(&b'%') {
-            return false;
-        }
-        value = Cow::Owned(Coding::Percent.decode(&value).into_owned());
-    }
-    shape::is_placeholder(&value)
 }

@@ -14,6 +14,7 @@ use super::name::{MAX_NAME, fold, is_name_byte, origin_len};
 use crate::rule::RuleSet;
 use crate::text::Coding;
 use crate::text::packed::{BEFORE, Packed, Syntax, Visit};
+use fearless_simd::{Simd, prelude::*, u8x16};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -126,39 +127,26 @@ impl Tails {
 
     /// Whether a name that is known may end these bytes, or one in which something is escaped.
     #[inline(always)]
-    fn may_end(&self, before: &[u8; BEFORE]) -> bool {
-        let whole = u128::from_le_bytes(*before);
-        let eight = (whole >> 64) as u64;
-        let [x, y] = ((whole >> 48) as u16).to_le_bytes();
-        let four = (eight >> 32) as u32;
-        // An escape among the last four letters has its first byte in these ten, or, where it is encoded itself more
+    fn may_end<S: Simd>(&self, simd: S, before: &[u8; BEFORE]) -> bool {
+        let text = u8x16::from_slice(simd, before);
+        let are = |byte| text.simd_eq(u8x16::splat(simd, byte)).to_bitmask();
+        // An escape among the last four letters has its first byte in the last ten, or, where it is encoded itself more
         // than twice, the `25` of that in the last eight. What stands before an ampersand is another parameter.
-        let escapes = those(eight, b'%') | those(eight, b'\\') | those(eight, b'2') << 8 & those(eight, b'5');
-        let ampersands = exactly(eight, b'&');
-        let farther = (x == b'%') | (y == b'%') | (x == b'\\') | (y == b'\\');
+        let escapes = (are(b'%') | are(b'\\')) & last(10) | are(b'2') << 1 & are(b'5') & last(7);
+        let ampersands = are(b'&') & last(8);
+        let [.., a, b, c, d] = *before;
+        let four = u32::from_le_bytes([a, b, c, d]);
         self.long.has(four)
             | self.short.has(four & !0xFF)
             | self.single.has(four & !0xFFFF)
-            | ((four >> 24) as u8 == b']')
+            | (d == b']')
             | (escapes > ampersands)
-            | (farther & (ampersands == 0))
     }
 }
 
-/// The high bit of each of eight bytes that is `byte`, and perhaps of one after it (Hacker's Delight, 6-1).
-#[inline(always)]
-fn those(bytes: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([1; 8]);
-    let zeros = bytes ^ (LOW * byte as u64);
-    zeros.wrapping_sub(LOW) & !zeros & (LOW << 7)
-}
-
-/// The high bit of each of eight bytes that is `byte`, and of no other.
-#[inline(always)]
-fn exactly(bytes: u64, byte: u8) -> u64 {
-    const SEVEN: u64 = u64::from_le_bytes([0x7F; 8]);
-    let zeros = bytes ^ (u64::from_le_bytes([1; 8]) * byte as u64);
-    !(((zeros & SEVEN) + SEVEN) | zeros | SEVEN)
+/// The bits of the last `n` of the bytes before.
+const fn last(n: usize) -> u64 {
+    (1 << BEFORE) - (1 << (BEFORE - n))
 }
 
 impl<'r> Prefilter<'r> {
@@ -356,7 +344,7 @@ impl Sieve<'_, '_> {
 
 impl Visit for Sieve<'_, '_> {
     #[inline(always)]
-    fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool {
+    fn wants<S: Simd>(&self, simd: S, before: &[u8; BEFORE], after: u32) -> bool {
         // The first two bytes of `BASE64_JSON`; the rest is asked at the visit.
         const JSON: [u16; 4] = [
             u16::from_le_bytes(*b"ey"),
@@ -365,7 +353,7 @@ impl Visit for Sieve<'_, '_> {
             u16::from_le_bytes(*b"Wy"),
         ];
         let json = JSON.iter().fold(false, |any, two| any | (*two == after as u16));
-        self.prefilter.tails.may_end(before) | json
+        self.prefilter.tails.may_end(simd, before) | json
     }
 
     fn equals(&mut self, at: usize) {

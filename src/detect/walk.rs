@@ -2,7 +2,7 @@
 //! to a depth, and every name and value offered to the rules.
 
 use super::name::{Name, fold};
-use super::owner::{Owner, Routes};
+use super::owner::{Owner, Recent};
 use super::settle::Hit;
 use super::siblings::{Companions, Siblings};
 use super::{Exposure, Field, Part};
@@ -14,7 +14,7 @@ use crate::time::Clock;
 use crate::url::host::Parties;
 use crate::url::{Params, Url, host, looks_like_url};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// How deep URLs, JSON and pairs inside values are followed.
@@ -39,6 +39,7 @@ pub struct Detector<'r> {
     pub(super) groups: u32,
     pub(super) work: usize,
     pub(super) companions: Companions,
+    pub(super) recent: Recent,
     /// Kept for the next record.
     shaped: Vec<u16>,
     pathed: Vec<u16>,
@@ -112,6 +113,7 @@ impl<'r> Detector<'r> {
             groups: 0,
             work: 0,
             companions: Companions::default(),
+            recent: Recent::new(rules.rules.len()),
             shaped: Vec::new(),
             pathed: Vec::new(),
             user: None,
@@ -159,8 +161,7 @@ impl<'r> Detector<'r> {
                         Field::RequestHeader | Field::ResponseHeader | Field::Cookie
                     ),
                 requested: true,
-                routes: Routes::default(),
-                held: RefCell::default(),
+                facts: OnceCell::new(),
             };
             // Who answers has sent what stands there, not received it.
             let answered = matches!(carrier.field, Field::ResponseHeader | Field::ResponseBody);
@@ -275,8 +276,7 @@ impl<'r> Detector<'r> {
             path: url.path.bytes(),
             routed: true,
             requested: place.field == Field::Url && place.depth == 0,
-            routes: Routes::default(),
-            held: RefCell::default(),
+            facts: OnceCell::new(),
         };
         let place = Place {
             owner: &owner,

@@ -23,6 +23,9 @@ use catalogue::Reader;
 use std::sync::Arc;
 use template::{Fit, Ranges};
 
+/// Columns that lines have as a rule.
+const COLUMNS: usize = 16;
+
 /// How a line was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineFormat {
@@ -172,7 +175,7 @@ impl<'c> LineReader<'c> {
                 .wrapped(line, depth, wrapper, visit)
                 .unwrap_or(done(c.by_kind(Kind::Text)));
         }
-        let mut ranges = Ranges::new();
+        let mut ranges = Ranges::with_capacity(COLUMNS);
         for fit in [Fit::Exact, Fit::Extra, Fit::Relaxed] {
             // What stands around a line would be the names with blanks that are let in last.
             if fit == Fit::Relaxed
@@ -233,7 +236,7 @@ impl<'c> LineReader<'c> {
     fn user(&self, n: u16, line: Text, visit: &mut dyn FnMut(&Record)) -> Option<u16> {
         let read = match &self.catalogue.get(n).reader {
             Reader::Template(t) => {
-                let mut ranges = Ranges::new();
+                let mut ranges = Ranges::with_capacity(COLUMNS);
                 let fits = [Fit::Exact, Fit::Extra]
                     .into_iter()
                     .any(|fit| t.fits(line, fit, &mut ranges))

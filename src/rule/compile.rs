@@ -7,6 +7,7 @@ use super::load::LoadError;
 use super::model::{Category, Grade, RuleSpec};
 use crate::record::{Field, Part, Surface};
 use crate::text::packed::{BEFORE, Packed, Visit};
+use fearless_simd::Simd;
 use regex::bytes::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -249,14 +250,19 @@ impl Compiled {
     /// Whether the decoded value may be this rule's credential.
     pub fn accepts(&self, value: &[u8]) -> bool {
         let spec = &self.spec;
-        value.len() >= spec.min_length.unwrap_or(1)
-            && spec.max_length.is_none_or(|max| value.len() <= max)
+        self.fits_length(value)
             && self.value.as_ref().is_none_or(|m| m.is_match(value))
             && !self.not_values.iter().any(|m| m.is_match(value))
             && spec
                 .min_entropy
                 .is_none_or(|min| crate::text::shape::entropy(value) >= min)
             && spec.checksum.is_none_or(|c| c.holds(value))
+    }
+
+    /// Whether the value is neither too short nor too long.
+    pub fn fits_length(&self, value: &[u8]) -> bool {
+        value.len() >= self.spec.min_length.unwrap_or(1)
+            && self.spec.max_length.is_none_or(|max| value.len() <= max)
     }
 
     /// Whether a match of the shape may go on beyond a `/` in a path.
@@ -294,12 +300,21 @@ impl Compiled {
             && (w.surfaces.is_empty() || w.surfaces.contains(&surface))
     }
 
-    /// Whether request and owner are those it holds for.
-    pub fn holds_for(&self, method: Option<&[u8]>, host: &[u8], path: &[u8]) -> bool {
-        let w = &self.spec.when;
-        (w.methods.is_empty()
-            || method.is_some_and(|m| w.methods.iter().any(|x| x.as_bytes().eq_ignore_ascii_case(m))))
-            && self.host.as_ref().is_none_or(|m| m.is_match(host))
+    /// Whether it holds for requests of this method.
+    pub fn holds_for_method(&self, method: Option<&[u8]>) -> bool {
+        let methods = &self.spec.when.methods;
+        methods.is_empty()
+            || method.is_some_and(|m| methods.iter().any(|x| x.as_bytes().eq_ignore_ascii_case(m)))
+    }
+
+    /// Whether it asks for a host or a path.
+    pub fn asks_for_owner(&self) -> bool {
+        self.host.is_some() || self.when_path.is_some() || self.not_path.is_some()
+    }
+
+    /// Whether host and path are those it holds for.
+    pub fn holds_for(&self, host: &[u8], path: &[u8]) -> bool {
+        self.host.as_ref().is_none_or(|m| m.is_match(host))
             && self.when_path.as_ref().is_none_or(|m| m.is_match(path))
             && self.not_path.as_ref().is_none_or(|m| !m.is_match(path))
     }
@@ -346,7 +361,7 @@ struct Keywords<'r> {
 }
 
 impl Visit for Keywords<'_> {
-    fn wants(&self, _: &[u8; BEFORE], _: u32) -> bool {
+    fn wants<S: Simd>(&self, _: S, _: &[u8; BEFORE], _: u32) -> bool {
         false
     }
     fn equals(&mut self, _: usize) {}
@@ -422,6 +437,10 @@ impl RuleSet {
                 }
             }
         }
+        let tier = |n: &u16| self.rules[usize::from(*n)].tier;
+        for known in self.names.values_mut() {
+            known.sort_by_key(|n| (std::cmp::Reverse(tier(n)), *n));
+        }
         for ((word, exact), bit) in keywords {
             let mut variants = vec![word.clone()];
             if !exact {
@@ -462,7 +481,7 @@ impl RuleSet {
             .collect();
     }
 
-    /// Rules for a folded name.
+    /// Rules for a folded name, the most specific first.
     pub fn named(&self, name: &[u8]) -> &[u16] {
         self.names.get(name).map_or(&[], Vec::as_slice)
     }

@@ -41,7 +41,7 @@ pub type Syntax = [&'static [u8]; WINDOW];
 pub trait Visit {
     /// Whether an `=` deserves a visit, by the bytes before it and after it: asked for every one of them, so it has
     /// to be quick, and to answer without branches.
-    fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool;
+    fn wants<S: Simd>(&self, simd: S, before: &[u8; BEFORE], after: u32) -> bool;
     /// An `=` that was wanted, or that stands where not all of these bytes are there.
     fn equals(&mut self, at: usize);
     /// A pattern of syntax, perhaps: the tables may tell more than they were given.
@@ -271,7 +271,7 @@ fn pass<S: Simd, V: Visit, const ROOM: usize>(
                 .and_then(<[u8]>::first_chunk)
                 .is_none_or(|around: &[u8; BEFORE + 5]| {
                     let [before @ .., _, a, b, c, d] = around;
-                    visit.wants(before, u32::from_le_bytes([*a, *b, *c, *d]))
+                    visit.wants(simd, before, u32::from_le_bytes([*a, *b, *c, *d]))
                 })
         });
         windows.keep(|at| {
@@ -373,7 +373,7 @@ mod tests {
     }
 
     impl Visit for Seen {
-        fn wants(&self, before: &[u8; BEFORE], after: u32) -> bool {
+        fn wants<S: Simd>(&self, _: S, before: &[u8; BEFORE], after: u32) -> bool {
             before[BEFORE - 1] == b'a' || after.to_le_bytes()[0] == b'b'
         }
         fn equals(&mut self, at: usize) {

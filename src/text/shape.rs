@@ -1,19 +1,34 @@
 //! What a value looks like, by its characters alone: word, number, UUID, hash, placeholder or something random.
 //! Routes, excerpts and the confidence of findings rest on these; no rule is consulted here.
 
+use std::sync::LazyLock;
+
+/// `c * log2(c)` of the counts that values of usual lengths have.
+static WEIGHED: LazyLock<[f64; 256]> =
+    LazyLock::new(|| std::array::from_fn(|c| if c < 2 { 0.0 } else { weighed(c as f64) }));
+
+fn weighed(count: f64) -> f64 {
+    count * count.log2()
+}
+
 /// Shannon entropy in bits for each byte.
 pub fn entropy(bytes: &[u8]) -> f64 {
     let mut counts = [0u32; 256];
     for &b in bytes {
-        counts[b as usize] += 1;
+        counts[usize::from(b)] += 1;
+    }
+    // The sum of -p log p with p = c / n, multiplied out: the logarithms of counts are few.
+    let table = &*WEIGHED;
+    let mut sum = 0.0;
+    for &b in bytes {
+        let count = std::mem::take(&mut counts[usize::from(b)]);
+        sum += match table.get(count as usize) {
+            Some(known) => *known,
+            None => weighed(f64::from(count)),
+        };
     }
     let n = bytes.len() as f64;
-    counts
-        .iter()
-        .filter(|&&c| c > 0)
-        .map(|&c| f64::from(c) / n)
-        .map(|p| -p * p.log2())
-        .sum()
+    if bytes.is_empty() { 0.0 } else { n.log2() - sum / n }
 }
 
 /// Whether this is a UUID in its usual form (RFC 9562 §4).
@@ -41,38 +56,49 @@ pub fn is_hex(s: &[u8]) -> bool {
         && s.iter().any(u8::is_ascii_alphabetic)
 }
 
+/// No word is longer, nor what is made of several without anything between them.
+const LONGEST_WORD: usize = 32;
+
 /// Letters and digits of one piece between separators look like words or numbers: few changes between upper
 /// case, lower case and digits, none of them inside a word, and vowels where a long run of letters has to have
 /// some.
 fn wordy_piece(piece: &[u8]) -> bool {
-    if piece.iter().all(u8::is_ascii_digit) {
-        return piece.len() < 20;
+    if piece.len() > LONGEST_WORD {
+        return false;
     }
+    const DIGIT: u8 = 0;
+    const UPPER: u8 = 1;
+    const LOWER: u8 = 2;
     let class = |b: u8| match b {
-        b'0'..=b'9' => 0,
-        b'A'..=b'Z' => 1,
-        _ => 2,
+        b'0'..=b'9' => DIGIT,
+        b'A'..=b'Z' => UPPER,
+        _ => LOWER,
     };
-    // A capital before small letters belongs to their word.
-    let runs = 1 + piece
-        .windows(2)
-        .filter(|w| class(w[0]) != class(w[1]) && !(class(w[0]) == 1 && class(w[1]) == 2))
-        .count();
-    // Words are numbered, at an end or once within; ids in hexadecimal go to and fro.
-    let mixes = piece
-        .windows(2)
-        .filter(|w| w[0].is_ascii_digit() != w[1].is_ascii_digit())
-        .count();
-    let letters = piece.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let vowels = piece.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count();
+    let (mut digits, mut vowels) = (0, 0);
+    // Changes of class, where a capital before small letters belongs to their word; those from or to digits: words are
+    // numbered, at an end or once within, ids in hexadecimal go to and fro; and stretches of capitals: names have an
+    // acronym or two in them, what chance wrote has capitals side by side again and again.
+    let (mut runs, mut mixes, mut acronyms) = (1, 0, 0);
+    let (mut before, mut capitals) = (None, 0);
+    for &b in piece {
+        let this = class(b);
+        digits += usize::from(this == DIGIT);
+        vowels += usize::from(matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u' | b'y'));
+        if let Some(before) = before {
+            runs += usize::from(this != before && !(before == UPPER && this == LOWER));
+            mixes += usize::from((this == DIGIT) != (before == DIGIT));
+        }
+        capitals = if this == UPPER { capitals + 1 } else { 0 };
+        acronyms += usize::from(capitals == 2);
+        before = Some(this);
+    }
+    if digits == piece.len() {
+        return digits < 20;
+    }
+    let letters = piece.len() - digits;
     let pronounced = letters < 6 || (vowels * 6 >= letters && vowels * 3 <= letters * 2);
     let steady = runs <= 2 + piece.len() / 5;
-    // Names have an acronym or two in them; what chance wrote has capitals side by side again and again.
-    let acronyms = piece
-        .chunk_by(|a, b| a.is_ascii_uppercase() == b.is_ascii_uppercase())
-        .filter(|run| run.len() > 1 && run[0].is_ascii_uppercase())
-        .count();
-    piece.len() <= 32 && pronounced && steady && acronyms < 4 && (mixes <= 2 || piece.len() < 12)
+    pronounced && steady && acronyms < 4 && (mixes <= 2 || piece.len() < 12)
 }
 
 /// Whether all of `s` reads as words, numbers and separators: `Wetlands_Inventory_2023`, `user-profile`,

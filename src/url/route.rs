@@ -62,11 +62,15 @@ const SERVICE_TYPES: &[&str] = &[
     "elevationserver",
 ];
 
+/// Whether a request that was answered so may be for a path that somebody made up.
+pub fn is_invented(status: Option<u16>) -> bool {
+    matches!(status, Some(400 | 404 | 410))
+}
+
 /// The scoped route of `path` (encoded, as in the URL): `None` for scope `site`.
-pub fn scoped(path: &[u8], scope: Scope, status: Option<u16>) -> Option<String> {
+pub fn scoped(path: &[u8], scope: Scope) -> Option<String> {
     match scope {
         Scope::Site => None,
-        _ if matches!(status, Some(400 | 404 | 410)) => Some(NOT_FOUND.to_string()),
         Scope::Service => Some(route(service(path).unwrap_or(path))),
         Scope::Route => Some(route(path)),
     }
@@ -250,14 +254,10 @@ mod tests {
     fn scopes_cut_the_path() {
         let path = b"/arcgis/rest/services/Parcels/MapServer/3/query";
         assert_eq!(
-            scoped(path, Scope::Service, Some(200)).as_deref(),
+            scoped(path, Scope::Service).as_deref(),
             Some("/arcgis/rest/services/Parcels/MapServer")
         );
-        assert_eq!(
-            scoped(path, Scope::Service, Some(404)).as_deref(),
-            Some(NOT_FOUND)
-        );
-        assert_eq!(scoped(path, Scope::Site, None), None);
-        assert_eq!(scoped(b"/x/3", Scope::Service, None).as_deref(), Some("/x/{id}"));
+        assert_eq!(scoped(path, Scope::Site), None);
+        assert_eq!(scoped(b"/x/3", Scope::Service).as_deref(), Some("/x/{id}"));
     }
 }
