@@ -6,7 +6,8 @@
 # Makes its logs with `cargo bench --bench corpus` (6 GiB under $BENCH_DIR, by default target/bench; kept for the next
 # time), builds the program, and measures whole processes with hyperfine: after one run to warm the page cache, five of
 # each, one command after the other, and tells the medians and their ratio. Rows: plain, one-file, gzip, one-gzip, unique,
-# map, small-files, start, version, memory, growth. --small takes an eighth of the bytes, for a look.
+# map, small-files, start, version, memory, growth. --small takes an eighth of the bytes, for a look. What two threads
+# gain is told by `cargo bench --bench floor`.
 # Installs nothing; says what is missing: hyperfine (cargo install hyperfine), jq, GNU time, rg for one row.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +30,13 @@ logs() { # logs NAME KIND MEBIBYTES FILES
   rm -rf "${dir:?}/$1"
   cargo bench --quiet --bench corpus -- "$2" "$3" "$4" "$dir/$1/logs"
   touch "$dir/$1/done"
+}
+
+times_over() { # times_over N: further names of the same files, as many bytes for the scan, none for the disk
+  mkdir -p "$dir/growth-$1"
+  for copy in $(seq "$1"); do
+    for log in "$mixed"/*.log; do ln -f "$log" "$dir/growth-$1/$copy-$(basename "$log")"; done
+  done
 }
 
 times=$(mktemp -d)
@@ -95,15 +103,13 @@ fi
 row start '10 ms' 'one file of 1 KB, next to `true`' true "$scan $times/tiny.log" brief
 row version '3 ms' '`--version`, next to `true`' true "$bin --version" brief
 peak memory '64 MiB' '8 files' "$scan $mixed"
+if wanted memory; then times_over 10; fi
+peak memory '64 MiB' '10 times the bytes' "$scan $dir/growth-10"
 peak memory '64 MiB' 'one file .gz' "$scan $dir/one/packed/logs"
 peak memory '256 MiB' 'every line leaks another token' "$scan $dir/unique/logs"
 if wanted growth; then
   for n in 2 4 8; do
-    # Further names of the same files: as many bytes for the scan, none for the disk.
-    mkdir -p "$dir/growth-$n"
-    for copy in $(seq "$n"); do
-      for log in "$mixed"/*.log; do ln -f "$log" "$dir/growth-$n/$copy-$(basename "$log")"; done
-    done
+    times_over "$n"
     row growth 'the same ratio' "$n times the bytes, next to \`wc -l\`" "wc -l $dir/growth-$n/*" "$scan $dir/growth-$n"
   done
 fi
