@@ -153,6 +153,36 @@ fn a_credential_is_followed_in_the_order_of_time() {
 }
 
 #[test]
+fn the_way_tells_when_another_client_had_it() {
+    let d = Dir::new();
+    let used = |client: &str, hour: &str, path: &str| {
+        let line = line(&format!("{path}?token={TOKEN}"));
+        let (_, rest) = line.split_once(' ').unwrap();
+        format!("{client} {rest}").replace("01/Jan/2026:00", &format!("01/Jan/2026:{hour}"))
+    };
+    // Of one network, which a phone or a proxy changes addresses in; then of another one.
+    let all = [
+        used("198.51.100.7", "05", "/a"),
+        used("198.51.100.9", "06", "/b"),
+        used("203.0.113.5", "07", "/a"),
+    ];
+    d.file("a.log", all.concat());
+    let report = d.scan(&["a.log"]);
+    let path = report["credentials"][0]["path"].as_array().unwrap();
+    let told = |step: &Value| (step["client"].clone(), step["first_seen"].clone());
+    let [first, second, third] = &path[..] else {
+        panic!("{path:?}")
+    };
+    assert_eq!(told(first), (Value::Null, json!("2026-01-01T05:00:00Z")));
+    assert_eq!(told(second), (Value::Null, json!("2026-01-01T06:00:00Z")));
+    assert_eq!(told(third), (json!("203.0.113.5"), json!("2026-01-01T07:00:00Z")));
+    let table = d.run(&["scan", "--now", NOW, "--clients", "masked", "a.log"]);
+    let table = String::from_utf8_lossy(&table.stdout);
+    let step = "-> 2026-01-01 07:00 from another client: 203.0.113.0/24";
+    assert!(table.contains(step), "{table}");
+}
+
+#[test]
 fn advice_fits_the_place() {
     let d = Dir::new();
     d.file("a.har", format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{{}},\"entries\":[{{\"startedDateTime\":\"2026-01-01T00:00:00Z\",\"request\":{{\"method\":\"POST\",\"url\":\"https://a.example/login\",\"headers\":[{{\"name\":\"Authorization\",\"value\":\"Bearer {TOKEN}\"}}],\"postData\":{{\"mimeType\":\"application/x-www-form-urlencoded\",\"text\":\"user=jo&password=Zq81kfUwe_x\"}}}}}}]}}}}"));

@@ -6,16 +6,18 @@ use super::signs::Signs;
 use super::words;
 use crate::advice::{Book, Case};
 use crate::detect::liveness::State as Life;
-use crate::finding::{Aggregate, Finding, FindingKey, Level as FoldLevel, Policies, earlier};
+use crate::finding::{
+    Aggregate, Credential, Finding, FindingKey, Ids, Level as FoldLevel, Policies, Trail, earlier,
+};
 use crate::format::Catalogue;
 use crate::gate::{Mark, Policy, Reach, Review};
 use crate::input::stop::Why;
 use crate::record::{Field, Surface};
 use crate::rule::severity::{self, Basis};
 use crate::rule::{Confidence, RuleSet, Severity};
-use crate::secret::hex16;
+use crate::secret::{Fingerprint, hex16};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What a report is built from.
 pub struct BuildInput<'a> {
@@ -346,68 +348,100 @@ fn finding(
     }
 }
 
+/// Clients of other networks than the first that had a credential, where it is known when.
+fn handed_on(trail: &Trail) -> impl Iterator<Item = StationReport> {
+    let first = trail.networks().iter().filter_map(|n| n.first).min();
+    trail
+        .networks()
+        .iter()
+        .filter(move |n| n.first > first)
+        .map(|n| StationReport {
+            finding: None,
+            client: Some(n.label.to_string()),
+            first_seen: n.first,
+        })
+}
+
+/// The credentials that are told: those that are followed, and the busiest of the others.
 fn credentials_of(
     aggregate: &Aggregate,
     rules: &RuleSet,
     findings: &[FindingReport],
 ) -> Vec<CredentialReport> {
-    let known: std::collections::HashSet<&str> = findings.iter().map(|f| f.id.as_str()).collect();
-    let mut all: Vec<(bool, CredentialReport)> = aggregate
-        .credentials()
-        .map(|(fingerprint, c)| {
-            // Each of its findings stands under the id of the level to which it was folded: the first that is there.
-            let mut path: Vec<StationReport> = Vec::new();
-            for (ids, first) in &c.findings {
-                let mut all = ids.iter().map(|id| hex16(*id));
-                let Some(finding) = all.find(|id| known.contains(id.as_str())) else {
-                    continue;
-                };
-                match path.iter_mut().find(|s| s.finding == finding) {
-                    Some(s) => s.first_seen = earlier(s.first_seen, *first),
-                    None => path.push(StationReport {
-                        finding,
-                        first_seen: *first,
-                    }),
-                }
-            }
-            // What has no time goes last.
-            path.sort_by(|a, b| {
-                let when = |s: &StationReport| (s.first_seen.is_none(), s.first_seen);
-                when(a).cmp(&when(b)).then_with(|| a.finding.cmp(&b.finding))
-            });
-            let mut ids: Vec<String> = path.iter().map(|s| s.finding.clone()).collect();
-            ids.sort();
-            let clients = c.clients.count().0;
-            let surfaces: Vec<Surface> = Surface::ALL
-                .iter()
-                .copied()
-                .filter(|s| c.surfaces & (1 << *s as u8) != 0)
-                .collect();
-            let followed = ids.len() > 1 || surfaces.len() > 1 || clients > 1;
-            let report = CredentialReport {
-                fingerprint,
-                kind: rules.rules[usize::from(c.rule)].spec.category,
-                exposures: c.exposures,
-                findings: ids,
-                path,
-                surfaces,
-                clients,
-                first_seen: c.first,
-                last_seen: c.last,
-                liveness: LivenessReport {
-                    state: c.state,
-                    until: c.until,
-                    basis: c.basis.to_string(),
-                    counts: BTreeMap::new(),
-                },
-                identity: identity(&c.identity),
-            };
-            (followed, report)
-        })
-        .filter(|(_, c)| !c.findings.is_empty())
+    let known: HashSet<u64> = findings
+        .iter()
+        .filter_map(|f| u64::from_str_radix(&f.id, 16).ok())
         .collect();
-    all.sort_by_key(|(followed, c)| (Reverse(*followed), Reverse(c.exposures), c.fingerprint));
-    let busy = all.iter().take_while(|(followed, _)| *followed).count();
+    // Each of its findings stands under the id of the level to which it was folded: the first that is there.
+    let station = |ids: &Ids| ids.iter().copied().find(|id| known.contains(id));
+    let mut all: Vec<(bool, Fingerprint, &Credential)> = aggregate
+        .credentials()
+        .filter_map(|(fingerprint, c)| {
+            let mut ids = c.findings.keys().filter_map(station);
+            let first = ids.next()?;
+            let followed =
+                ids.any(|id| id != first) || c.surfaces.count_ones() > 1 || c.clients.count().0 > 1;
+            Some((followed, fingerprint, c))
+        })
+        .collect();
+    all.sort_by_key(|(followed, fingerprint, c)| (Reverse(*followed), Reverse(c.exposures), *fingerprint));
+    let busy = all.iter().take_while(|(followed, ..)| *followed).count();
     all.truncate((busy + BUSIEST).min(CREDENTIALS));
-    all.into_iter().map(|(_, c)| c).collect()
+    all.into_iter()
+        .map(|(_, fingerprint, c)| credential(fingerprint, c, rules, station))
+        .collect()
+}
+
+fn credential(
+    fingerprint: Fingerprint,
+    c: &Credential,
+    rules: &RuleSet,
+    station: impl Fn(&Ids) -> Option<u64>,
+) -> CredentialReport {
+    let mut path: Vec<StationReport> = Vec::new();
+    for (ids, first) in &c.findings {
+        let Some(finding) = station(ids).map(hex16) else {
+            continue;
+        };
+        match path.iter_mut().find(|s| s.finding.as_deref() == Some(&*finding)) {
+            Some(s) => s.first_seen = earlier(s.first_seen, *first),
+            None => path.push(StationReport {
+                finding: Some(finding),
+                client: None,
+                first_seen: *first,
+            }),
+        }
+    }
+    let mut ids: Vec<String> = path.iter().filter_map(|s| s.finding.clone()).collect();
+    ids.sort();
+    path.extend(handed_on(&c.trail));
+    // What has no time goes last; a place stands before those who had it there.
+    path.sort_by(|a, b| {
+        let when = |s: &StationReport| (s.first_seen.is_none(), s.first_seen, s.client.is_some());
+        when(a)
+            .cmp(&when(b))
+            .then_with(|| (&a.finding, &a.client).cmp(&(&b.finding, &b.client)))
+    });
+    CredentialReport {
+        fingerprint,
+        kind: rules.rules[usize::from(c.rule)].spec.category,
+        exposures: c.exposures,
+        findings: ids,
+        path,
+        surfaces: Surface::ALL
+            .iter()
+            .copied()
+            .filter(|s| c.surfaces & (1 << *s as u8) != 0)
+            .collect(),
+        clients: c.clients.count().0,
+        first_seen: c.first,
+        last_seen: c.last,
+        liveness: LivenessReport {
+            state: c.state,
+            until: c.until,
+            basis: c.basis.to_string(),
+            counts: BTreeMap::new(),
+        },
+        identity: identity(&c.identity),
+    }
 }

@@ -455,11 +455,13 @@ pub struct CredentialReport {
     pub identity: Vec<Told>,
 }
 
-/// Where a credential was, in the order in which it came there.
+/// One step of a credential's way, in the order of time: it came to a finding's place, or another client had it, of
+/// another network than those before.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct StationReport {
-    pub finding: String,
+    pub finding: Option<String>,
+    pub client: Option<String>,
     #[serde(serialize_with = "maybe_time")]
     pub first_seen: Option<Instant>,
 }

@@ -341,8 +341,8 @@ fn steps(rows: &[&Row], style: Style, out: &mut String) {
     let _ = writeln!(out);
 }
 
-/// Places of a credential's path that are shown.
-const PATH: usize = 5;
+/// Steps of a credential's way that are shown.
+const PATH: usize = 8;
 
 /// Credentials that were seen in several places, and the way they took.
 fn followed(report: &Report, style: Style, out: &mut String) {
@@ -368,27 +368,24 @@ fn followed(report: &Report, style: Style, out: &mut String) {
             plural(c.clients, "client")
         );
         for (n, step) in c.path.iter().take(PATH).enumerate() {
-            let Some(f) = report.findings.iter().find(|f| f.id == step.finding) else {
-                continue;
+            let of = |f: &&FindingReport| Some(&f.id) == step.finding.as_ref();
+            let what = match (&step.client, report.findings.iter().find(of)) {
+                (Some(client), _) => format!("from another client: {client}"),
+                (None, Some(f)) => format!("{}: {}, {}", f.surface, words::place(f), words::owner(f)),
+                (None, None) => continue,
             };
             let when = step.first_seen.map_or_else(
                 || "at no known time".into(),
                 |t| t.to_string().chars().take(16).collect::<String>(),
             );
             let arrow = if n == 0 { "  " } else { "->" };
-            let line = format!(
-                "    {arrow} {} {}: {}, {}",
-                when.replace('T', " "),
-                f.surface,
-                words::place(f),
-                words::owner(f)
-            );
+            let line = format!("    {arrow} {} {what}", when.replace('T', " "));
             let width = usize::from(style.width.max(40));
             let cut: String = line.chars().take(width).collect();
             let _ = writeln!(out, "{cut}");
         }
         if c.path.len() > PATH {
-            let _ = writeln!(out, "       … and {} more places", c.path.len() - PATH);
+            let _ = writeln!(out, "       … and {} more steps", c.path.len() - PATH);
         }
     }
     if several.len() > 3 {
