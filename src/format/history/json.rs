@@ -3,6 +3,7 @@
 //! with a message.
 
 use super::epoch::Epoch;
+use super::is_worth_naming;
 use super::json_stream::{self, End, Member};
 use super::row::{MAX_PIECE, Name, Role, Row};
 use crate::finding::Position;
@@ -151,6 +152,9 @@ fn without_address(members: &[Member<Wanted>], row: &mut Row) -> bool {
             Wanted::Piece(Role::Text) if worth_reading(&m.raw) => {
                 row.push_raw(Role::Text, &m.raw, m.offset, Some(Coding::Json));
             }
+            Wanted::Piece(Role::Title) if is_worth_naming(&m.raw) => {
+                row.push_raw(Role::Title, &m.raw, m.offset, Some(Coding::Json));
+            }
             _ => continue,
         }
         any = true;
@@ -204,10 +208,14 @@ mod tests {
         let (read, seen) = scan(
             r#"{"checksum":"0","roots":{"bookmark_bar":{"children":[{"date_added":"13411699200000000","guid":"x",
             "name":"P","type":"url","url":"https://h/?a=1&t=x#y"},{"children":[{"type":"url","url":"javascript:a('%41')"}],
-            "name":"folder","type":"folder"}],"name":"b","type":"folder"}},"version":1}"#,
+            "name":"folder","type":"folder"}],"name":"b https://h/?a=2","type":"folder"}},"version":1}"#,
         );
-        assert_eq!((read.records, read.problem), (2, None));
-        assert_eq!(texts(&seen), ["P", "https://h/?a=1&t=x#y", "javascript:a('A')"]);
+        assert_eq!((read.records, read.problem), (3, None));
+        let folder = "b https://h/?a=2";
+        assert_eq!(
+            texts(&seen),
+            ["P", "https://h/?a=1&t=x#y", "javascript:a('A')", folder]
+        );
         assert_eq!(seen[0].1.as_deref(), Some("2026-01-01T00:00:00Z"));
         assert_eq!((seen[1].0, &seen[1].1), (Position::Entry(1), &None));
     }

@@ -137,3 +137,8 @@ pub fn inside(plain: &[u8]) -> Kind {
         _ => Kind::FirefoxSession,
     }
 }
+
+/// Whether the name of a folder of bookmarks may hold something; most are words.
+fn is_worth_naming(name: &[u8]) -> bool {
+    memchr::memchr(b'=', name).is_some() || memchr::memmem::find(name, b"://").is_some()
+}

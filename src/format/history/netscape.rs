@@ -1,6 +1,7 @@
 //! Bookmarks as HTML, which every browser exports and imports (`<!DOCTYPE NETSCAPE-Bookmark-file-1>`).
 
 use super::epoch::Epoch;
+use super::is_worth_naming;
 use super::row::{Role, Row};
 use super::tags::{self, Event, Held};
 use crate::finding::Position;
@@ -29,6 +30,8 @@ enum Inside {
     Bookmark,
     /// After `<dd>`.
     Description,
+    /// Between `<h3>` and `</h3>`.
+    Folder,
 }
 
 /// Reads a bookmark file; its records have the format `format`.
@@ -52,16 +55,18 @@ pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Re
         }
         Event::Open(name @ (b"dt" | b"dl" | b"dd" | b"h3"), ..) => {
             give(&mut row);
-            inside = if name == b"dd" {
-                Inside::Description
-            } else {
-                Inside::Nothing
+            inside = match name {
+                b"dd" => Inside::Description,
+                b"h3" => Inside::Folder,
+                _ => Inside::Nothing,
             };
         }
-        Event::Close(b"a" | b"dl") => {
+        Event::Close(b"a" | b"dl" | b"h3") => {
             give(&mut row);
             inside = Inside::Nothing;
         }
+        // Folders are records only where their names could be something.
+        Event::Text(text) if inside == Inside::Folder && !is_worth_naming(&text.raw) => {}
         Event::Text(text) if inside != Inside::Nothing => {
             let role = if inside == Inside::Bookmark {
                 Role::Title
@@ -168,6 +173,14 @@ mod tests {
             span.end - span.start,
             "https://h/?f=json&amp;token=x&#38;y=1".len() as u64
         );
+    }
+
+    #[test]
+    fn a_folder_may_be_named_after_an_address() {
+        let text = FILE.replace("Folder &amp; more", "https://h/?a=b&amp;token=x");
+        let (read, seen) = scan(&mut text.as_bytes());
+        assert_eq!(read.records, 4);
+        assert_eq!(texts(&seen)[0], "https://h/?a=b&token=x");
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn meaning(key: &[u8]) -> Option<Meaning> {
         b"" | b"TabURL" | b"DownloadEntryURL" => Meaning::Url("safari-history"),
         b"URL" => Meaning::Url("webloc"),
         b"redirectURLs" => Meaning::Piece(Role::Location),
+        b"imageURL" => Meaning::Piece(Role::Url),
         b"title" | b"displayTitle" | b"Title" | b"TabTitle" => Meaning::Piece(Role::Title),
         b"PreviewText" => Meaning::Piece(Role::Text),
         b"lastVisitedDate" | b"DateAdded" | b"DownloadEntryDateAddedKey" => Meaning::Time,
@@ -281,7 +282,7 @@ mod tests {
             "<?xml version=\"1.0\"?><!DOCTYPE plist><plist version=\"1.0\"><dict><key>Children</key><array>
             <dict><key>ReadingList</key><dict><key>DateAdded</key><date>2026-01-01T00:00:00Z</date></dict>
             <key>URIDictionary</key><dict><key>title</key><string>T &amp; t</string></dict>
-            <key>URLString</key><string>https://h/?a=1&amp;token=x</string></dict>
+            <key>URLString</key><string>https://h/?a=1&amp;token=x</string><key>imageURL</key><string>https://h/i</string></dict>
             <dict><key>Title</key><string>folder</string><key>Children</key><array/></dict>
             </array></dict></plist>";
         let (format, read, seen) = scan(text);
@@ -289,7 +290,7 @@ mod tests {
             (&*format, read.records, read.problem),
             ("safari-bookmarks", 1, None)
         );
-        assert_eq!(texts(&seen), ["T & t", "https://h/?a=1&token=x"]);
+        assert_eq!(texts(&seen), ["T & t", "https://h/?a=1&token=x", "https://h/i"]);
         assert_eq!(seen[0].1.as_deref(), Some("2026-01-01T00:00:00Z"));
         let span = &seen[0].2[1].2;
         assert_eq!(

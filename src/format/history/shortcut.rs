@@ -3,6 +3,7 @@
 use super::row::{Role, Row};
 use crate::finding::Position;
 use crate::format::document::{Read, Visit};
+use crate::url::scheme_len;
 use std::io::Read as _;
 
 /// Largest file that is read whole, in bytes; such files have a few lines.
@@ -25,12 +26,17 @@ pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Re
     let mut at = 0;
     for line in bytes.split(|b| *b == b'\n') {
         let key = line.split(|b| *b == b'=').next().unwrap_or_default();
-        let is_url = [&b"url"[..], b"baseurl", b"origurl"]
-            .iter()
-            .any(|k| key.trim_ascii().eq_ignore_ascii_case(k));
-        if is_url && key.len() < line.len() {
+        let is = |k: &[u8]| key.trim_ascii().eq_ignore_ascii_case(k);
+        if key.len() < line.len() {
             let start = key.len() + 1;
             let value = line[start..].trim_ascii();
+            // An icon is a file mostly, or an address as well.
+            let address = [&b"url"[..], b"baseurl", b"origurl"].into_iter().any(is)
+                || is(b"iconfile") && scheme_len(value).is_some();
+            if !address {
+                at += line.len() + 1;
+                continue;
+            }
             let blanks = line[start..].len() - line[start..].trim_ascii_start().len();
             row.push_raw(Role::Url, value, (at + start + blanks) as u64, None);
         }
@@ -50,9 +56,10 @@ mod tests {
 
     #[test]
     fn the_address_is_read_where_it_stands() {
-        let text = "[InternetShortcut]\r\nIDList=\r\nURL= https://h/?token=x=y\r\nIconIndex=0\r\n";
+        let text = "[InternetShortcut]\r\nIDList=\r\nURL= https://h/?token=x=y\r\nIconIndex=0\r\nIconFile=C:\\a.ico\r\n\
+                    IconFile=https://h/i?a=b\r\n";
         let seen = collect(|v| drop(read(&mut text.as_bytes(), 0, v)));
-        assert_eq!(texts(&seen), ["https://h/?token=x=y"]);
+        assert_eq!(texts(&seen), ["https://h/?token=x=y", "https://h/i?a=b"]);
         let span = &seen[0].2[0].2;
         assert_eq!(
             &text[span.start as usize..span.end as usize],
