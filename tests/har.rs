@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::Dir;
 use common::capture::{TOKEN, entry, scanned};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -250,6 +251,23 @@ fn a_capture_that_breaks_off_gives_what_was_read() {
     assert_eq!(source["status"], "partial");
     let problem = source["problem"].as_str().unwrap();
     assert!(problem.contains("cut off after 1 entries"), "{problem}");
+}
+
+#[test]
+fn a_capture_that_breaks_off_at_once_is_not_complete() {
+    let d = Dir::new();
+    for (n, text) in ["{", "{\"lo", "{\"log\":{\"version\":\"1.2\",\"crea"]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("{n}.har");
+        d.file(&name, text);
+        let report = d.scan(&[&name]);
+        assert_eq!(report["sources"][0]["status"], "partial", "{text}: {report}");
+    }
+    // What ends is what it is.
+    d.file("other.har", "{\"log\":1}");
+    assert_eq!(d.scan(&["other.har"])["sources"][0]["status"], "complete");
 }
 
 #[test]

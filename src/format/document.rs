@@ -43,7 +43,7 @@ pub enum Kind {
 /// What a source is that begins with `head`, decompressed; its name is a hint at most. `None` where it is read by
 /// lines.
 pub fn sniff(head: &[u8], name: &str) -> Option<Kind> {
-    har::sniff(head)
+    har::sniff(head, name)
         .map(Kind::Har)
         .or_else(|| history::sniff(head, name).map(Kind::History))
 }

@@ -32,13 +32,24 @@ pub enum Form {
     Entry,
 }
 
+/// Bytes of a HAR by which it has said that it is one.
+const BEGUN: usize = 256;
+
 /// What a source that begins with `head` is: an object, perhaps in a JSONP call, whose member `log` is an object with
-/// members that a HAR's log has, or entries; `None` where it is neither.
-pub fn sniff(head: &[u8]) -> Option<Form> {
+/// members that a HAR's log has, or entries; `None` where it is neither. What is called a HAR and breaks off before it
+/// says so is one, too.
+pub fn sniff(head: &[u8], name: &str) -> Option<Form> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let base = Base::Source { offset: 0 };
     let text = Text::new(&head[jsonp::argument(head)?..], &base);
-    let doc = json::read(text)?;
+    let called = head.len() < BEGUN && name.to_ascii_lowercase().ends_with(".har");
+    let begun = called && text.bytes().first() == Some(&b'{');
+    let Some(doc) = json::read(text) else {
+        return begun.then_some(Form::Log);
+    };
+    if begun && !doc.whole {
+        return Some(Form::Log);
+    }
     let has = |path: &str| {
         let below = |p: &str| {
             p.strip_prefix(path)
