@@ -253,6 +253,17 @@ proptest! {
 }
 
 #[test]
+fn a_last_line_without_an_end_belongs_to_the_part_in_which_it_begins() {
+    let data = plain();
+    let n = data.len() as u64;
+    assert_ne!(data.last(), Some(&b'\n'));
+    for cut in [n - 1, n - 10, n - 16] {
+        check("plain.log", &data, &[cut], 0);
+        check("plain.log", &data, &[n / 2, cut], 1);
+    }
+}
+
+#[test]
 fn lines_of_megabytes_belong_to_the_part_in_which_they_begin() {
     let data = long();
     let n = data.len() as u64;

@@ -232,6 +232,8 @@ impl Runs {
                 bytes: &self.buf[..self.filled],
             });
         }
+        // What was given out does not come again where the reading goes on.
+        self.offset += self.filled as u64;
         self.filled = 0;
     }
 
