@@ -274,6 +274,31 @@ fn members_that_hide_others_are_said() {
     assert!(!d.path().join("out.zip").exists());
 }
 
+#[test]
+fn what_stands_behind_the_end_of_a_tar_is_read() {
+    let regular = tar::EntryType::Regular;
+    let (one, two) = (
+        tar(&[("a.log", regular, &log(1))]),
+        tar(&[("b.log", regular, &log(2))]),
+    );
+    let both = [&one[..], &two].concat();
+    let d = Dir::new();
+    d.file("both.tar", &both);
+    let report = d.scan(&["both.tar"]);
+    assert_eq!(report["summary"]["exposures"], 3, "{report}");
+    d.expect(0, &["redact", "both.tar", "-o", "out.tar"]);
+    assert_eq!(d.scan(&["out.tar"])["summary"]["sources"], 2);
+    // Without the zeros at its end nobody knows whether more came.
+    let cut = one.len() - 1024;
+    d.file("cut.tar", &one[..cut]);
+    let report = d.scan(&["cut.tar"]);
+    assert_eq!(
+        (&report["summary"]["exposures"], &report["summary"]["complete"]),
+        (&1.into(), &false.into())
+    );
+    d.expect(2, &["redact", "cut.tar", "-o", "never.tar"]);
+}
+
 /// A zip archive of one member.
 fn zip_of(name: &str, body: &[u8]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -291,7 +316,22 @@ fn what_an_archive_does_not_list_is_said() {
     let mut emptied = zip_of("a.log", &log(1));
     let end = emptied.len() - 22;
     emptied[end + 8..end + 20].fill(0);
-    for bytes in [hidden, emptied] {
+    // One that knows of fewer than it has, one behind which something else follows, and one that follows something else.
+    let two = {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for name in ["a.log", "b.log"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(&log(1)).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let mut fewer = two.clone();
+    let end = fewer.len() - 22;
+    (fewer[end + 8], fewer[end + 10]) = (1, 1);
+    let behind = [&two[..], &log(1)].concat();
+    let before = [&b"#!/bin/sh\n"[..], &two].concat();
+    for bytes in [hidden, emptied, fewer, behind, before] {
         let d = Dir::new();
         d.file("a.zip", bytes);
         let report = d.scan(&["a.zip"]);

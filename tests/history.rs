@@ -129,6 +129,21 @@ fn what_is_damaged_is_partial_and_what_is_none_is_skipped() {
 }
 
 #[test]
+fn a_database_that_ends_in_the_middle_of_a_page_is_partial() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("History");
+    history(&path, 400);
+    let whole = std::fs::read(&path).unwrap();
+    for cut in [1, 100, 1000] {
+        std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+        let (_, report) = scan(&path, &[]);
+        assert_eq!(report["sources"][0]["status"], "partial", "{cut}: {report}");
+    }
+    std::fs::write(&path, &whole[..whole.len() - 4000]).unwrap();
+    assert_eq!(scan(&path, &[]).1["summary"]["complete"], false);
+}
+
+#[test]
 fn databases_come_by_the_standard_input_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("History");

@@ -77,10 +77,75 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"\x1f\x9d", "a compress (.Z) file; recompress it with gzip"),
     (b"LZIP", "an lzip file; recompress it with xz or gzip"),
     (
+        b"\x89LZO\0\r\n\x1a\n",
+        "an lzop file; recompress it with zstd or gzip",
+    ),
+    (
+        b"\xff\x06\0\0sNaPpY",
+        "a snappy file; recompress it with zstd or gzip",
+    ),
+    (b"\x5d\0\0\x80\0", "an LZMA file; recompress it with xz or gzip"),
+    (b"Obj\x01", "an Avro file; export it as JSON lines and scan that"),
+    (
+        b"LPKSHHRH",
+        "a systemd journal; export it with `journalctl --file FILE -o json` and scan that",
+    ),
+    (b"MSCF\0\0\0\0", "a cabinet; unpack it and scan what is in it"),
+    (
+        b"hsqs",
+        "a squashfs image; mount or unpack it and scan what is in it",
+    ),
+    (
+        b"\xd4\xc3\xb2\xa1",
+        "a packet capture; export its requests as text and scan those",
+    ),
+    (
+        b"\xa1\xb2\xc3\xd4",
+        "a packet capture; export its requests as text and scan those",
+    ),
+    (
+        b"\x0a\x0d\x0d\x0a",
+        "a packet capture; export its requests as text and scan those",
+    ),
+    (
         b"\x04\x22\x4d\x18",
         "an lz4 file; recompress it with zstd or gzip",
     ),
 ];
+
+/// Why what begins with `head`, and would be read as text by lines, has more in it than lines show; `None` where nothing
+/// speaks for that.
+pub fn not_text_alone(head: &[u8]) -> Option<&'static str> {
+    if holds_zip(head) {
+        return Some(
+            "a zip archive stands in it behind other data; cut it out, or unpack it, and give what comes of it",
+        );
+    }
+    is_wide(head).then_some(
+        "is UTF-16 or UTF-32 without a byte order mark, which is not read; convert it to UTF-8 (`iconv -f UTF-16LE -t UTF-8`)",
+    )
+}
+
+/// Whether a zip begins in text that is read by lines.
+fn holds_zip(head: &[u8]) -> bool {
+    memchr::memmem::find_iter(head, b"PK\x03\x04").any(|at| {
+        // Version needed, at most 6.3 by now, and a method that there is (APPNOTE.TXT, 4.3.7).
+        matches!(head.get(at + 4..at + 10), Some(&[version, _, _, _, method, 0]) if version < 64 && method < 100)
+    })
+}
+
+/// Whether characters take two or four bytes, all but one of them zeros in text like ours. What has next to nothing but
+/// zeros is a hole in a log.
+fn is_wide(head: &[u8]) -> bool {
+    let marked = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
+    if marked && head.get(2..4) != Some(&[0, 0]) {
+        return false; // UTF-16, which is read
+    }
+    let pairs = head.len() / 2;
+    let zeros = |which: usize| head.iter().skip(which).step_by(2).filter(|b| **b == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    pairs >= 16 && even.max(odd) * 10 >= pairs * 9 && (even + odd) * 10 < head.len() * 8
+}
 
 /// What `head`, the first bytes of something, says.
 pub fn tell(head: &[u8]) -> Magic {
@@ -138,6 +203,22 @@ pub const WAL: &str = "the write-ahead log of a database";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_may_have_more_in_it_than_lines() {
+        let text = "GET /a?token=x HTTP/1.1 and so on";
+        let wide = |zeros: &[u8]| {
+            text.bytes()
+                .flat_map(|b| [&[b][..], zeros].concat())
+                .collect::<Vec<u8>>()
+        };
+        assert!(not_text_alone(text.as_bytes()).is_none());
+        assert!(not_text_alone(&wide(&[0])).is_some() && not_text_alone(&wide(&[0, 0, 0])).is_some());
+        assert!(not_text_alone(&[&b"\xFF\xFE"[..], &wide(&[0])].concat()).is_none());
+        assert!(not_text_alone(&[0; 100]).is_none());
+        assert!(not_text_alone(b"#!/bin/sh\nPK\x03\x04\x0a\0\0\0\0\0").is_some());
+        assert!(not_text_alone(b"GET /PK\x03\x04 HTTP/1.1").is_none());
+    }
 
     #[test]
     fn content_decides() {

@@ -1,6 +1,7 @@
 //! Inputs: what the user named becomes sources in a fixed order, and sources become runs of whole lines.
 
 pub mod budget;
+pub mod ends;
 pub mod lines;
 pub mod magic;
 pub mod open;

@@ -5,10 +5,10 @@ use super::copy::Copier;
 use super::labels::{self, BLOCK, Extension, Labels, pad};
 use super::spool::Spool;
 use super::tally::Trouble;
+use crate::input::ends::{self, TarEnd};
 use crate::input::open::tar_problem;
 use crate::report::model::Status;
 use crate::report::safe;
-use crate::scan::ZIP_HIDES;
 use std::io::{self, Read, Seek, Write};
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
@@ -23,7 +23,8 @@ impl Copier<'_> {
         depth: usize,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
-        let mut archive = tar::Archive::new(input);
+        let mut archive = tar::Archive::new(TarEnd::new(input));
+        archive.set_ignore_zeros(true);
         let entries = match archive.entries() {
             Ok(entries) => entries.raw(true),
             Err(e) => {
@@ -113,6 +114,9 @@ impl Copier<'_> {
             self.headers(name, extensions, &mut header, &mut written, out)?;
             labels::entry(&header, &text, out)?;
         }
+        if !archive.into_inner().is_marked() {
+            self.problem(name, Status::Partial, ends::TAR_ENDS);
+        }
         self.check(name, &written)?;
         out.write_all(&[0; 2 * BLOCK]).map_err(Trouble::Write)?;
         Ok(true)
@@ -140,10 +144,11 @@ impl Copier<'_> {
     pub(super) fn zip(
         &mut self,
         name: &str,
-        file: impl Read + Seek,
+        mut file: impl Read + Seek,
         depth: usize,
         out: &mut dyn Write,
     ) -> Result<bool, Trouble> {
+        let lists_all = ends::lists_all(&mut file).unwrap_or(false);
         let mut archive = match zip::ZipArchive::new(io::BufReader::new(file)) {
             Ok(archive) => archive,
             Err(e) => {
@@ -155,8 +160,8 @@ impl Copier<'_> {
             let text = "several members of the zip archive have one name; unpack it and redact what is in it";
             return Ok(self.leave_out(name, Status::Skipped, text));
         }
-        if archive.offset() > 0 {
-            return Ok(self.leave_out(name, Status::Skipped, ZIP_HIDES));
+        if archive.offset() > 0 || !lists_all {
+            return Ok(self.leave_out(name, Status::Skipped, ends::ZIP_HIDES));
         }
         let aside = tempfile::tempfile_in(self.folder).map_err(Trouble::Write)?;
         let mut packed = zip::ZipWriter::new(aside);

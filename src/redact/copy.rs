@@ -10,7 +10,7 @@ use super::style::Units;
 use super::tally::{Tally, Trouble};
 use crate::format::sniff::HEAD;
 use crate::input::budget::Budget;
-use crate::input::magic::Magic;
+use crate::input::magic::{Magic, not_text_alone};
 use crate::input::open::{MAX_NESTING, Peek, decompress};
 use crate::report::model::Status;
 use std::fs::File;
@@ -222,6 +222,9 @@ impl<'c> Copier<'c> {
         // A stream that is being written must not wait for more than tells whether it is UTF-16.
         let look = if self.live { 4 } else { HEAD as u64 };
         let failed = input.by_ref().take(look).read_to_end(&mut head).err();
+        if let Some(why) = not_text_alone(&head) {
+            return Ok(self.leave_out(name, Status::Skipped, why));
+        }
         let mut input = super::spool::Failing(failed).chain(input);
         if self.live {
             let mut searcher = Searcher::new(pass::units(&head));

@@ -173,6 +173,7 @@ impl Run<'_> {
         if meta.is_file()
             && meta.len() > 0
             && kind == Magic::Data
+            && magic::not_text_alone(&head).is_none()
             && !(self.options.paranoid && paranoid::is_har(&head))
             && document::kind(&head, &input.name).is_none()
         {

@@ -36,7 +36,7 @@ use std::sync::atomic::AtomicU64;
 pub use part::Split;
 pub(crate) use schedule::is_small;
 pub(crate) use source::{oddities, place};
-pub(crate) use stream::{ZIP_HIDES, is_utf16};
+pub(crate) use stream::is_utf16;
 pub use worker::Clients;
 pub(crate) use worker::{Counts, Place, Reading, Taken, Worker, method};
 

@@ -14,7 +14,7 @@ use crate::finding::{Aggregate, Position};
 use crate::format::sniff::HEAD;
 use crate::format::{document, history};
 use crate::input::budget::Budget;
-use crate::input::magic::Magic;
+use crate::input::magic::{Magic, not_text_alone};
 use crate::input::stop::Live;
 use crate::input::{Candidate, Found};
 use crate::platform;
@@ -228,6 +228,9 @@ impl<'c> Shared<'c, '_> {
     pub(super) fn member(&self, place: Place, compression: &[&str], head: &[u8]) -> Arc<Member> {
         let compression = (!compression.is_empty()).then(|| compression.join("+"));
         let member = Arc::new(Member::new(place, compression, &self.config.formats, head));
+        if let Some(why) = not_text_alone(head) {
+            member.fail(Status::Partial, why.into());
+        }
         lock(&self.results).members.push(member.clone());
         member
     }
@@ -332,7 +335,7 @@ impl<'c> Shared<'c, '_> {
             let units = stream.units;
             return self.finish(n, units);
         }
-        let plain = magic == Magic::Data && !is_utf16(&head) && !document;
+        let plain = magic == Magic::Data && !is_utf16(&head) && !document && not_text_alone(&head).is_none();
         // Files of /proc and the like say that they are empty, and are not.
         if got.is_ok() && plain && meta.is_file() && meta.len() > 0 {
             return match &self.config.split {

@@ -134,7 +134,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         let failed = input.by_ref().take(HEAD as u64).read_to_end(&mut seen).err();
         let head = split.head.as_deref().unwrap_or(&seen);
         let head = &head[..head.len().min(HEAD)];
-        let packed = |bytes: &[u8]| magic::tell(bytes) != Magic::Data || is_utf16(bytes);
+        let packed = |bytes: &[u8]| {
+            magic::tell(bytes) != Magic::Data || is_utf16(bytes) || magic::not_text_alone(bytes).is_some()
+        };
         let first = split.head.as_deref().or((split.offset == 0).then_some(&seen));
         if first.is_some_and(|f| packed(f) || document::sniff(f, name).is_some()) {
             return self.unread(name, Status::Skipped, NOT_IN_PARTS);

@@ -9,6 +9,7 @@ use super::worker::{Counts, Place, Reading, Worker};
 use crate::format::sniff::HEAD;
 use crate::format::{LineReader, document};
 use crate::input::budget::Budget;
+use crate::input::ends::{self, TarEnd};
 use crate::input::lines::{Run, Runs};
 use crate::input::magic::{Magic, WAL};
 use crate::input::open::{MAX_NESTING, Offsets, Peek, SharedOffsets, Utf16, decompress, tar_problem};
@@ -153,7 +154,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
 
     fn tar<R: Read>(&mut self, name: &str, input: R, compression: &[&'static str], depth: usize) {
         let all = [compression, &["tar"]].concat();
-        let mut archive = tar::Archive::new(input);
+        let mut archive = tar::Archive::new(TarEnd::new(input));
+        // What stands behind zeros is another archive, which `tar -i` unpacks as well.
+        archive.set_ignore_zeros(true);
         let entries = match archive.entries() {
             Ok(entries) => entries,
             Err(e) => {
@@ -200,6 +203,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         if !files {
             self.unread(name, Status::Ignored, NO_FILES);
         }
+        if !archive.into_inner().is_marked() {
+            self.unread(name, Status::Partial, ends::TAR_ENDS);
+        }
     }
 
     fn spooled_zip<R: Read>(&mut self, name: &str, mut input: R, compression: &[&'static str], depth: usize) {
@@ -225,8 +231,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
         }
     }
 
-    pub(super) fn zip(&mut self, name: &str, file: File, compression: &[&'static str], depth: usize) {
+    pub(super) fn zip(&mut self, name: &str, mut file: File, compression: &[&'static str], depth: usize) {
         let all = [compression, &["zip"]].concat();
+        let lists_all = ends::lists_all(&mut file).unwrap_or(false);
         let mut archive = match zip::ZipArchive::new(io::BufReader::new(file)) {
             Ok(archive) => archive,
             Err(e) => {
@@ -237,8 +244,9 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                 );
             }
         };
-        if archive.offset() > 0 {
-            self.unread(name, Status::Partial, ZIP_HIDES);
+        let hides = archive.offset() > 0 || !lists_all;
+        if hides {
+            self.unread(name, Status::Partial, ends::ZIP_HIDES);
         }
         let mut order: Vec<(String, usize)> = (0..archive.len())
             .filter_map(|i| match archive.by_index_raw(i) {
@@ -255,7 +263,7 @@ impl<'c> Stream<'_, '_, '_, 'c> {
                        scan what is in it";
             self.unread(name, Status::Partial, why);
         }
-        if order.is_empty() && archive.offset() == 0 {
+        if order.is_empty() && !hides {
             self.unread(name, Status::Ignored, NO_FILES);
         }
         for (inner, index) in order {
@@ -504,8 +512,6 @@ fn begins_as_document(head: &[u8]) -> bool {
 
 /// Said of archives.
 const NO_FILES: &str = "is an archive without files";
-pub(crate) const ZIP_HIDES: &str = "the zip archive's directory does not list what stands before its first member; unpack it with \
-                                    a tool that repairs archives and give what comes of it";
 
 /// Largest zip that is put aside when it comes as a stream, in bytes.
 pub(super) const SPOOL: u64 = 4 << 30;

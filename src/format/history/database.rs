@@ -120,6 +120,13 @@ pub fn rows(path: &Path, catalogue: &Catalogue, each: &mut Each) -> Result<Optio
     for table in product.tables {
         one(connection, &schema, table, catalogue, &mut row, &mut read, each);
     }
+    if snapshot.cut && read.problem.is_none() {
+        read.problem = Some(
+            "the database ends in the middle of a page: what stood behind is missing; scan an older copy, or recover it with \
+             `sqlite3 FILE .recover`"
+                .into(),
+        );
+    }
     if snapshot.changed && read.problem.is_none() {
         read.problem = Some(
             "the database was being written to all the while; the newest rows may be missing: close the browser and scan again"

@@ -80,6 +80,8 @@ pub struct Snapshot {
     pub connection: Connection,
     /// Whether the database did not stand still while it was copied.
     pub changed: bool,
+    /// Whether it ends in the middle of a page: SQLite takes what is missing for zeros.
+    pub cut: bool,
     // Dropped after the connection.
     _dir: TempDir,
 }
@@ -143,13 +145,30 @@ impl Snapshot {
                 break;
             }
         }
+        let cut = ends_in_a_page(&copy).map_err(Unreadable::Copy)?;
         let connection = open(&copy)?;
         Ok(Snapshot {
             connection,
             changed,
+            cut,
             _dir: dir,
         })
     }
+}
+
+/// Whether the file is no whole number of pages long (<https://www.sqlite.org/fileformat.html>, 1.3.2).
+fn ends_in_a_page(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut header = [0; 18];
+    if file.read_exact(&mut header).is_err() {
+        return Ok(true);
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65536,
+        n => u64::from(n),
+    };
+    let length = file.metadata()?.len();
+    Ok(length.checked_rem(page).is_some_and(|rest| rest > 0))
 }
 
 fn duplicate(from: &Path, to: &Path) -> Result<(), Unreadable> {
