@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// How far before `@` a userinfo may begin, in raw bytes. The walk takes no longer one.
 pub const MAX_USERINFO: usize = 1024;
 
+/// How often an `=` may be encoded: no value is followed deeper.
+const DEEPEST: usize = super::walk::MAX_DEPTH as usize;
+
 /// Raw bytes before `=` that are looked at for a name, at most.
 const NAME_WINDOW: usize = MAX_NAME * 4;
 
@@ -241,7 +244,7 @@ impl<'r> Prefilter<'r> {
             [b'x', digits @ ..] if block[at] == b'\\' => digits,
             [b'"', ..] if block[at] == b'\\' => return false, // `\\":` is seen by its quote
             digits if block[at] == b'%' => {
-                let levels = digits.chunks(2).take_while(|c| *c == b"25").count().min(5);
+                let levels = digits.chunks(2).take_while(|c| *c == b"25").count().min(DEEPEST);
                 &digits[2 * levels..]
             }
             _ => return false,
@@ -252,7 +255,11 @@ impl<'r> Prefilter<'r> {
             [b'2', b'2', after @ ..] => {
                 let colon = matches!(after, [b':', ..] | [b' ', b':', ..])
                     || after.first() == Some(&b'%') && {
-                        let levels = after[1..].chunks(2).take_while(|c| *c == b"25").count().min(5);
+                        let levels = after[1..]
+                            .chunks(2)
+                            .take_while(|c| *c == b"25")
+                            .count()
+                            .min(DEEPEST);
                         let digits = after.get(1 + 2 * levels..).unwrap_or_default();
                         matches!(digits, [b'3', b'A' | b'a', ..] | [b'2', b'0', ..])
                     }

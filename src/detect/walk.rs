@@ -12,13 +12,13 @@ use crate::secret::{Key, Permit};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::Clock;
 use crate::url::host::Parties;
-use crate::url::{Params, Url, host, looks_like_url};
+use crate::url::{Params, Url, host, looks_like_url, set_cookies};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
 /// How deep URLs, JSON and pairs inside values are followed.
-const MAX_DEPTH: u8 = 5;
+pub(super) const MAX_DEPTH: u8 = 8;
 
 /// Bytes that may be looked at for each byte of a record, and in any case: values nest, and each level is read
 /// again, so that an attacker could otherwise make a short line costly.
@@ -38,6 +38,8 @@ pub struct Detector<'r> {
     pub(super) hits: Vec<Hit>,
     pub(super) groups: u32,
     pub(super) work: usize,
+    /// Whether something was nested deeper than it is followed.
+    short: bool,
     pub(super) companions: Companions,
     pub(super) recent: Recent,
     /// Kept for the next record.
@@ -73,6 +75,16 @@ fn is_running_text(bytes: &[u8]) -> bool {
         && (memchr::memmem::find(bytes, b"://").is_some()
             || memchr::memmem::find(bytes, b":\\/\\/").is_some()
             || memchr::memmem::find(bytes, b"\":").is_some())
+}
+
+/// Whether a value could hold a name and a value further inside: one that nests deeper than values are followed.
+fn may_go_on(bytes: &[u8]) -> bool {
+    let pair = memchr::memchr2(b'=', b'"', bytes).is_some();
+    let encoded = memchr::memmem::find_iter(bytes, b"3").any(|at| {
+        let digit = bytes.get(at + 1).is_some_and(|b| matches!(b, b'D' | b'd'));
+        digit && bytes[..at].ends_with(b"%") | bytes[..at].ends_with(b"25")
+    });
+    looks_like_url(bytes) && pair || matches!(bytes.first(), Some(b'{' | b'[')) && pair || encoded
 }
 
 /// A place on the way into a record.
@@ -112,6 +124,7 @@ impl<'r> Detector<'r> {
             hits: Vec::new(),
             groups: 0,
             work: 0,
+            short: false,
             companions: Companions::default(),
             recent: Recent::new(rules.rules.len()),
             shaped: Vec::new(),
@@ -136,6 +149,7 @@ impl<'r> Detector<'r> {
         self.hits.clear();
         self.groups = 0;
         self.companions.clear();
+        self.short = false;
         self.work = line.len().saturating_mul(WORK_PER_BYTE).max(WORK_FLOOR);
         let (mut shapes, mut paths) = (std::mem::take(&mut self.shaped), std::mem::take(&mut self.pathed));
         self.rules
@@ -181,7 +195,7 @@ impl<'r> Detector<'r> {
             self.carrier(carrier, place);
         }
         (self.shaped, self.pathed) = (shapes, paths);
-        let whole = self.work > 0;
+        let whole = self.work > 0 && !self.short;
         let time = if self.hits.is_empty() {
             None
         } else {
@@ -464,6 +478,10 @@ impl<'r> Detector<'r> {
             Some(last) if !self.knows(&whole) && self.knows(&last) => last,
             _ => whole,
         };
+        // A header in a member of a log's own name.
+        if folded.folded().ends_with("set_cookie") {
+            return set_cookies(plain, &mut |pair| self.cookies(pair, place));
+        }
         self.names(folded.folded(), folded.shown(), raw, plain, part, siblings, place);
         self.shapes(plain, folded.shown(), part, siblings, place);
         self.nested(plain, folded.shown(), part, place);
@@ -483,7 +501,11 @@ impl<'r> Detector<'r> {
     /// Follows what is nested in a decoded value: URLs, JSON, base64 of JSON, pairs, and further encodings.
     fn nested(&mut self, plain: Text, name: &str, part: Part, place: Place) {
         let bytes = plain.bytes();
-        if place.depth >= MAX_DEPTH || bytes.len() < 6 || !self.spend(bytes.len()) {
+        if place.depth >= MAX_DEPTH {
+            self.short |= may_go_on(bytes);
+            return;
+        }
+        if bytes.len() < 6 || !self.spend(bytes.len()) {
             return;
         }
         let via = Via {

@@ -4,7 +4,7 @@
 use crate::record::{Content, Field, Part, Record, is_absent};
 use crate::text::Text;
 use crate::time::{Clock, Instant, TimeForm};
-use crate::url::{Url, scheme_len};
+use crate::url::{Url, scheme_len, set_cookies};
 
 /// The meaning of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,10 +362,9 @@ impl<'a> Builder<'a> {
                 }
             }
             Column::Cookies => r.push(Field::Cookie, Content::Cookies(text)),
-            Column::SetCookie => r.push(
-                Field::ResponseHeader,
-                Content::Cookies(text.split_once(b';').map_or(text, |(a, _)| a)),
-            ),
+            Column::SetCookie => set_cookies(text, &mut |pair| {
+                r.push(Field::ResponseHeader, Content::Cookies(pair))
+            }),
             Column::Header(name) => r.push(Field::RequestHeader, Content::Named(name, Part::Value, text)),
             Column::ResponseHeader(name) => {
                 r.push(Field::ResponseHeader, Content::Named(name, Part::Value, text))

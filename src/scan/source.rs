@@ -154,6 +154,12 @@ impl Member {
             .sniffed
             .format
             .map_or(Surface::Text, |f| catalogue.get(f.format).spec.surface);
+        // What was not followed to its end was not read whole.
+        let problem = |t: &Totals| {
+            let deep = (t.counts.deep > 0).then(|| (Status::Partial, DEEP.to_string()));
+            t.problem.clone().or(deep)
+        };
+        let status = |t: &Totals| problem(t).map_or(Status::Complete, |(s, _)| s);
         let part = |t: &Totals| SourcePart {
             offset: t.own.0.start,
             length: t.own.0.end - t.own.0.start,
@@ -161,8 +167,8 @@ impl Member {
             more: t.own.1,
             surface,
             format: format.clone(),
-            status: t.problem.as_ref().map_or(Status::Complete, |(s, _)| *s),
-            problem: t.problem.as_ref().map(|(_, p)| p.clone()),
+            status: status(t),
+            problem: problem(t).map(|(_, p)| p),
             deep: t.counts.deep,
             bad_times: t.counts.bad_times,
         };
@@ -176,8 +182,8 @@ impl Member {
             records: t.counts.lines,
             unparsed: t.counts.unparsed,
             exposures: t.counts.exposures,
-            status: t.problem.as_ref().map_or(Status::Complete, |(s, _)| *s),
-            problem: t.problem.as_ref().map(|(_, p)| p.clone()),
+            status: status(t),
+            problem: problem(t).map(|(_, p)| p),
         })
     }
 }
@@ -198,6 +204,9 @@ pub fn unread(name: &str, status: Status, problem: &str) -> Source {
         parts: Vec::new(),
     }
 }
+
+/// What is wrong with a source that has records which nest too deeply.
+const DEEP: &str = "what is nested too deeply in some of its records was not followed to the end; what was reached was scanned";
 
 /// What is said of a source with so many records that were nested too deeply, and so many times that could not be read.
 pub fn oddities(name: &str, deep: u64, times: u64) -> impl Iterator<Item = Diagnostic> + use<> {

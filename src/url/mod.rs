@@ -5,7 +5,7 @@ pub mod host;
 mod params;
 pub mod route;
 
-pub use params::{Param, Params};
+pub use params::{Param, Params, set_cookies};
 
 use crate::text::Text;
 

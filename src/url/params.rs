@@ -45,6 +45,36 @@ fn name_follows(rest: &[u8]) -> bool {
     name.is_some_and(|n| n > 0 && rest[1 + n] == b'=')
 }
 
+/// The name and value of each cookie in a `Set-Cookie` header, several of which are one in captures of HTTP/2 and in
+/// logs: by line feeds, or by commas as all other headers are (RFC 9110 §5.3). What follows a comma within a cookie's
+/// date is no name.
+pub fn set_cookies<'a>(header: Text<'a>, each: &mut dyn FnMut(Text<'a>)) {
+    let bytes = header.bytes();
+    let mut begin = 0;
+    let mut at = 0;
+    loop {
+        let parted = memchr::memchr2(b',', b'\n', &bytes[at..]).map(|n| at + n);
+        let end = parted.unwrap_or(bytes.len());
+        at = end + 1;
+        let next = bytes.get(at..).unwrap_or_default().trim_ascii_start();
+        let cookie_follows = || {
+            let name = next
+                .iter()
+                .position(|b| !(b.is_ascii_alphanumeric() || b"_-.$!#%&'*+^`|~".contains(b)));
+            name.is_some_and(|n| n > 0 && next[n] == b'=')
+        };
+        if parted.is_some() && bytes[end] == b',' && !cookie_follows() {
+            continue;
+        }
+        let one = header.slice(begin..end).trim();
+        each(one.split_once(b';').map_or(one, |(pair, _)| pair));
+        if parted.is_none() {
+            return;
+        }
+        begin = at;
+    }
+}
+
 impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 
@@ -101,6 +131,21 @@ mod tests {
         };
         let s = |t: Text| String::from_utf8_lossy(t.bytes()).into_owned();
         params.map(|p| format!("{}|{}", s(p.name), s(p.value))).collect()
+    }
+
+    #[test]
+    fn cookies_that_are_set_together_are_parted() {
+        let pairs = |text: &str| {
+            let base = Base::Source { offset: 0 };
+            let mut out = Vec::new();
+            set_cookies(Text::new(text.as_bytes(), &base), &mut |pair| {
+                out.push(String::from_utf8_lossy(pair.bytes()).into_owned());
+            });
+            out
+        };
+        let text = "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/, b=2; HttpOnly,c=3\nd=x,y; Secure";
+        assert_eq!(pairs(text), ["a=1", "b=2", "c=3", "d=x,y"]);
+        assert_eq!(pairs(""), [""]);
     }
 
     #[test]

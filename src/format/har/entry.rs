@@ -8,7 +8,7 @@ use crate::format::document::Worth;
 use crate::record::{Content, Field, Part, Record, ReferrerPolicy};
 use crate::text::{Base, Coding, Text, json};
 use crate::time::TimeForm;
-use crate::url::Url;
+use crate::url::{Url, set_cookies};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -459,16 +459,9 @@ fn push_header<'a>(r: &mut Record<'a>, column: &'a Column, text: Text<'a>, respo
     match column {
         Column::Referer => r.push(Field::Referer, Content::Url(Url::parse(text))),
         Column::Cookies => r.push(Field::Cookie, Content::Cookies(text)),
-        Column::SetCookie => {
-            // Chromium joins several by line feeds.
-            let mut rest = Some(text);
-            while let Some(all) = rest {
-                let (one, more) = all.split_once(b'\n').map_or((all, None), |(a, b)| (a, Some(b)));
-                let pair = one.split_once(b';').map_or(one, |(a, _)| a);
-                r.push(Field::ResponseHeader, Content::Cookies(pair));
-                rest = more;
-            }
-        }
+        Column::SetCookie => set_cookies(text, &mut |pair| {
+            r.push(Field::ResponseHeader, Content::Cookies(pair))
+        }),
         Column::Location => r.push(Field::Location, Content::Url(Url::parse(text))),
         Column::Url => r.push_echo(Field::Url, Content::Url(Url::parse(text))),
         Column::Host | Column::Scheme | Column::Method | Column::ForwardedFor => {}
