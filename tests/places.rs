@@ -251,3 +251,89 @@ fn what_stays_in_the_browser_was_received_by_nobody() {
     }
     assert_eq!(received, ["third.other.com"], "{report}");
 }
+
+#[test]
+fn what_was_found_is_hidden_where_it_stands_again() {
+    let d = Dir::new();
+    d.file(
+        "a.log",
+        line("/login?user=jo&password=Hunter2x&again=Hunter2x")
+            + &line("/x/correct-horse-battery/y?password=correct-horse-battery"),
+    );
+    for format in ["json", "html", "csv", "sarif"] {
+        let out = d.run(&["scan", "--now", NOW, "-f", format, "a.log"]);
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(
+            !text.contains("Hunter2x") && !text.contains("correct-horse"),
+            "{format}: {text}"
+        );
+    }
+}
+
+#[test]
+fn claims_of_a_token_are_told_without_what_may_be_a_credential() {
+    let d = Dir::new();
+    let part = |json: &str| data_encoding::BASE64URL_NOPAD.encode(json.as_bytes());
+    let claims =
+        r#"{"iss":"https://jo:Hunter2x@idp.example/realm?access_token=Zq81kfUweZq81kfUwe#x","sub":"1"}"#;
+    let jwt = format!(
+        "{}.{}.{}",
+        part(r#"{"alg":"HS256"}"#),
+        part(claims),
+        "a".repeat(43)
+    );
+    d.file("a.log", line(&format!("/a?access_token={jwt}")));
+    let report = d.scan(&["a.log"]).to_string();
+    assert!(report.contains("https://idp.example/realm\""), "{report}");
+    assert!(
+        !report.contains("Hunter2x") && !report.contains("Zq81kfUwe"),
+        "{report}"
+    );
+}
+
+#[test]
+fn cookies_that_are_set_together_are_each_one() {
+    let d = Dir::new();
+    let (one, two) = (&TOKEN[..32], &TOKEN[7..39]);
+    let cookies = format!("PHPSESSID={one}; Path=/; HttpOnly, JSESSIONID={two}; Path=/");
+    d.file(
+        "a.log",
+        json!({"time": "2026-01-01T00:00:00Z", "request": "GET / HTTP/1.1", "status": 200,
+        "remote_addr": "192.0.2.1", "sent_http_set_cookie": cookies})
+        .to_string()
+            + "\n",
+    );
+    let report = d.scan(&["a.log"]);
+    let lengths: Vec<&Value> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| &f["evidence"][0]["credential"]["length"])
+        .collect();
+    assert_eq!(lengths, [&json!(32), &json!(32)], "{report}");
+}
+
+#[test]
+fn what_is_nested_deeper_than_it_is_followed_is_not_complete() {
+    let nested = |levels: usize| {
+        let mut url = format!("https://a.example/x?token={TOKEN}");
+        for _ in 0..levels {
+            let coded: String = url
+                .bytes()
+                .map(|b| match b {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
+                    _ => format!("%{b:02X}"),
+                })
+                .collect();
+            url = format!("https://a.example/x?next={coded}");
+        }
+        url
+    };
+    for (levels, found, status) in [(1, 1, "complete"), (6, 1, "complete"), (9, 0, "partial")] {
+        let d = Dir::new();
+        d.file("a.log", line(&nested(levels)));
+        let report = d.scan(&["a.log"]);
+        assert_eq!(report["summary"]["exposures"], found, "{levels}");
+        assert_eq!(report["sources"][0]["status"], status, "{levels}");
+    }
+}

@@ -3,6 +3,8 @@
 //! clients are.
 
 use crate::report::safe;
+use crate::url;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// One thing that a credential tells.
@@ -22,7 +24,8 @@ const MAX: usize = 120;
 impl Claim {
     /// A claim; nothing where its value is empty.
     pub fn new(kind: &'static str, value: &[u8], person: bool) -> Option<Claim> {
-        let value = value.trim_ascii();
+        let value = without_secrets(value.trim_ascii());
+        let value = &*value;
         if value.is_empty() {
             return None;
         }
@@ -39,6 +42,26 @@ impl Claim {
             value: value.into(),
             person: person || address,
         })
+    }
+}
+
+/// Where it is a URL, without what may be a credential of its own: userinfo, query and fragment.
+fn without_secrets(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(scheme) = url::scheme_len(value) else {
+        return Cow::Borrowed(value);
+    };
+    let authority = scheme + b"://".len();
+    let end = value
+        .iter()
+        .position(|b| b"?#".contains(b))
+        .unwrap_or(value.len());
+    let path = value[authority..end]
+        .iter()
+        .position(|b| *b == b'/')
+        .map_or(end, |n| authority + n);
+    match value[authority..path].iter().rposition(|b| *b == b'@') {
+        Some(at) => Cow::Owned([&value[..authority], &value[authority + at + 1..end]].concat()),
+        None => Cow::Borrowed(&value[..end]),
     }
 }
 

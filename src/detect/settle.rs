@@ -180,10 +180,15 @@ impl Detector<'_> {
     }
 }
 
-/// Takes what any rule found in a path out of all routes of the record. Routes replace by shape alone, and not every
+/// Takes what any rule found out of all routes of the record. Routes replace by shape alone, and not every
 /// credential has one.
 fn hide_in_routes(hits: &mut [Hit]) {
-    let found = |h: &&Hit| h.part == Part::Path && h.secret.len() >= LEAST_IN_ROUTE;
+    // All are looked for in all routes, which has to stay cheap.
+    let few = hits.len() <= MOST_AGAIN;
+    let found = |h: &&Hit| match h.part {
+        Part::Path => h.secret.len() >= LEAST_IN_ROUTE,
+        _ => few && h.secret.len() >= LEAST_AGAIN,
+    };
     if !hits.iter().any(|h| found(&h)) {
         return;
     }
@@ -205,3 +210,9 @@ fn hide_in_routes(hits: &mut [Hit]) {
 
 /// Shorter ones are no secrets that a route would give away, in bytes.
 const LEAST_IN_ROUTE: usize = 6;
+
+/// What was found elsewhere is no word of a path from this length on, in bytes.
+const LEAST_AGAIN: usize = 12;
+
+/// In records of more hits only what was found in paths is taken out of them.
+const MOST_AGAIN: usize = 64;

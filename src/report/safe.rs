@@ -62,13 +62,36 @@ pub fn path(path: &Path) -> String {
     for part in text.split_inclusive(['/', '\\']) {
         let name = part.trim_end_matches(['/', '\\']);
         let random = name.len() >= SECRET_NAME && shape::is_secret_like(name.as_bytes());
-        if random || name.contains(['=', '?', '&']) {
+        if random {
             push_shortened(&mut out, part.as_bytes());
+        } else if name.contains(['=', '?', '&']) {
+            part.split_inclusive(['?', '&', ';'])
+                .for_each(|piece| push_pair(&mut out, piece));
         } else {
             push_bytes(&mut out, part.as_bytes());
         }
     }
     out
+}
+
+/// What is in the names of parameters that hold credentials: files are named so where whole sites are fetched
+/// (`index.html?token=…`).
+const SECRETS: [&str; 6] = ["pass", "pwd", "token", "secret", "key", "sig"];
+
+/// Appends a parameter in a file's name.
+fn push_pair(out: &mut String, piece: &str) {
+    let says = |name: &str| SECRETS.iter().any(|s| name.to_ascii_lowercase().contains(s));
+    match piece.split_once('=').filter(|(name, _)| says(name)) {
+        Some((name, value)) => {
+            push_bytes(out, name.as_bytes());
+            out.push_str("=…");
+            push_bytes(
+                out,
+                &value.as_bytes()[value.trim_end_matches(['?', '&', ';', '/', '\\']).len()..],
+            );
+        }
+        None => push_shortened(out, piece.as_bytes()),
+    }
 }
 
 /// From this length on a random name in a path is taken for a secret, in bytes.
@@ -126,6 +149,10 @@ fn push_shortened(out: &mut String, bytes: &[u8]) {
 const BEFORE: usize = 110;
 const AFTER: usize = 60;
 
+/// Of what was found, how much is looked for in the text around, and how many bytes it has to have.
+const MOST: usize = 64;
+const LEAST: usize = 4;
+
 /// The text around an exposure, fit to be shown, and where in it the mask stands. `line` is the line; `masks`
 /// are the spans in the source of everything that any rule takes for a credential, in order and apart (see
 /// [`apart`]); `span` is the exposure's.
@@ -155,6 +182,18 @@ pub fn excerpt(line: Text, masks: &[Range<u64>], span: &Range<u64>, preview: &st
         .filter(|m| m.start < m.end)
         .collect();
     masks.push(own.clone());
+    // What was found may stand there again where no rule looks for it.
+    let found = masks
+        .iter()
+        .map(|m| &bytes[m.clone()])
+        .filter(|v| v.len() >= LEAST);
+    let again: Vec<Range<usize>> = found
+        .take(MOST)
+        .flat_map(|v| {
+            memchr::memmem::find_iter(&bytes[begin..end], v).map(|at| begin + at..begin + at + v.len())
+        })
+        .collect();
+    masks.extend(again);
     masks.sort_by_key(|m| (m.start, m.end));
     let mut out = String::new();
     if begin > 0 {
@@ -236,6 +275,19 @@ mod tests {
         assert_eq!(
             label("/logs/token=q9Zt7LmK2vX8bN4cR6yW1sD3.log"),
             "/logs/token=q9Zt…"
+        );
+    }
+
+    #[test]
+    fn names_of_files_tell_no_parameter() {
+        let shown = |text: &str| path(Path::new(text));
+        assert_eq!(
+            shown("a/index.html?user=jo&password=Hunter2x&x=1"),
+            "a/index.html?user=jo&password=…&x=1"
+        );
+        assert_eq!(
+            shown("token=abc/year=2026/region=eu-west-1/b.log"),
+            "token=…/year=2026/region=eu-west-1/b.log"
         );
     }
 
