@@ -51,7 +51,7 @@ impl Facts {
 }
 
 /// Hosts and paths that are kept; one that meets another in its slot displaces it.
-const SLOTS: usize = 256;
+const SLOTS: usize = 2048;
 
 /// Bytes of host and path up to which they are kept for the next record.
 const LONGEST: usize = 1024;

@@ -14,7 +14,7 @@ use crate::rule::{Confidence, Severity};
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A finding's ids at each level of folding.
 pub type Ids = [u64; 4];
@@ -255,7 +255,7 @@ pub struct Credential {
     /// How often.
     pub exposures: u64,
     /// Ids of its findings at each level of folding, and when each had it first.
-    #[serde(with = "stations")]
+    #[serde(deserialize_with = "stations")]
     pub findings: Stations,
     /// Kinds of sources, by bit.
     pub surfaces: u8,
@@ -318,14 +318,13 @@ impl Credential {
 
     /// It was under this finding at that time.
     fn stop(&mut self, ids: Ids, time: Option<Instant>) {
-        match self.findings.get_mut(&ids) {
-            Some(first) => *first = earlier(*first, time),
-            None => {
-                self.findings.insert(ids, time);
-                while self.findings.len() > limits::LIST {
-                    self.findings.pop_last();
-                }
+        match self.findings.binary_search_by_key(&ids, |s| s.0) {
+            Ok(n) => self.findings[n].1 = earlier(self.findings[n].1, time),
+            Err(n) if n < limits::LIST => {
+                insert_one(&mut self.findings, n, (ids, time));
+                self.findings.truncate(limits::LIST);
             }
+            Err(_) => {}
         }
     }
 }
@@ -336,22 +335,24 @@ fn told(state: State, until: Option<Instant>, basis: &str) -> impl Ord {
     (state != State::Unknown, state, until, std::cmp::Reverse(basis))
 }
 
-/// Where a credential was: findings, and when each had it first.
-pub type Stations = BTreeMap<Ids, Option<Instant>>;
+/// Where a credential was: findings in the order of their ids, and when each had it first. There are as many of these as
+/// credentials are kept, and nearly all have one entry.
+pub type Stations = Vec<(Ids, Option<Instant>)>;
 
-/// On the wire they are pairs: keys of JSON are texts.
-mod stations {
-    use super::{Ids, Instant, Stations};
-    use serde::{Deserialize, Deserializer, Serializer};
+/// Whoever wrote them, they are in order.
+fn stations<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Stations, D::Error> {
+    let mut all = Stations::deserialize(d)?;
+    all.sort_unstable();
+    all.dedup_by_key(|s| s.0);
+    Ok(all)
+}
 
-    pub fn serialize<S: Serializer>(all: &Stations, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(all)
+/// Inserts into a list that mostly stays as short as it is: room for one more, where a list by itself takes four.
+pub(super) fn insert_one<T>(list: &mut Vec<T>, at: usize, item: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
     }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Stations, D::Error> {
-        let pairs: Vec<(Ids, Option<Instant>)> = Vec::deserialize(d)?;
-        Ok(pairs.into_iter().collect())
-    }
+    list.insert(at, item);
 }
 
 impl Join for Credential {

@@ -3,7 +3,7 @@
 
 use super::evidence::Sighting;
 use super::limits;
-use super::model::{earlier, trim};
+use super::model::{earlier, insert_one, trim};
 use super::sketch::Sketch;
 use crate::agent::Agents;
 use crate::detect::Exposure;
@@ -168,7 +168,7 @@ impl Trail {
                     agents,
                     label: client.label.as_str().into(),
                 };
-                self.networks.insert(n, network);
+                insert_one(&mut self.networks, n, network);
                 self.cut();
             }
             Err(_) => self.more = true,

@@ -377,7 +377,7 @@ fn credentials_of(
     let mut all: Vec<(bool, Fingerprint, &Credential)> = aggregate
         .credentials()
         .filter_map(|(fingerprint, c)| {
-            let mut ids = c.findings.keys().filter_map(station);
+            let mut ids = c.findings.iter().filter_map(|(ids, _)| station(ids));
             let first = ids.next()?;
             let followed =
                 ids.any(|id| id != first) || c.surfaces.count_ones() > 1 || c.clients.count().0 > 1;

@@ -189,7 +189,11 @@ impl Signs {
             if ones.is_empty() {
                 continue;
             }
-            let standing: BTreeSet<u64> = credential.findings.keys().filter_map(first).collect();
+            let standing: BTreeSet<u64> = credential
+                .findings
+                .iter()
+                .filter_map(|(ids, _)| first(ids))
+                .collect();
             for id in standing {
                 let sums = out.sums.entry(id).or_default();
                 ones.iter()
