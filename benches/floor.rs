@@ -4,6 +4,8 @@
 //! more with each block from row to row; the last row is the program itself, as a process. The rows take turns, so
 //! that a busy moment of the machine meets all of them. Medians are told.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its results
+
 use plainsight::detect::prefilter::Prefilter;
 use plainsight::scan::Config;
 use std::error::Error;

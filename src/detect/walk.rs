@@ -84,7 +84,8 @@ fn may_go_on(bytes: &[u8]) -> bool {
         let digit = bytes.get(at + 1).is_some_and(|b| matches!(b, b'D' | b'd'));
         digit && bytes[..at].ends_with(b"%") | bytes[..at].ends_with(b"25")
     });
-    looks_like_url(bytes) && pair || matches!(bytes.first(), Some(b'{' | b'[')) && pair || encoded
+    let opens = looks_like_url(bytes) || matches!(bytes.first(), Some(b'{' | b'['));
+    opens && pair || encoded
 }
 
 /// A place on the way into a record.
