@@ -353,8 +353,7 @@ impl Detector<'_> {
     fn take(&mut self, n: u16, offer: &Offer, place: Place) {
         let rule = &self.rules.rules[usize::from(n)];
         let value = offer.plain.bytes();
-        let fits = rule.fits_length(value)
-            && rule.accepts(value)
+        let fits = rule.accepts(value)
             && !offer.is_masked(rule)
             && self.suits(n, place)
             && self.has_beside_it(n, offer.siblings);
@@ -365,20 +364,11 @@ impl Detector<'_> {
 
     /// Takes note of a hit.
     fn push(&mut self, n: u16, offer: &Offer, place: Place) {
-        let Offer {
-            folded,
-            shown,
-            raw,
-            plain,
-            part,
-            siblings,
-            ..
-        } = *offer;
         let rule = &self.rules.rules[usize::from(n)];
-        let span = if plain.is_empty() {
-            raw.span()
+        let span = if offer.plain.is_empty() {
+            offer.raw.span()
         } else {
-            plain.span()
+            offer.plain.span()
         };
         let owner = place.owner;
         let third = match (&owner.host, place.receiver) {
@@ -396,7 +386,12 @@ impl Detector<'_> {
         };
         let reading = rule.spec.liveness.map_or(Reading::UNKNOWN, |basis| {
             let companions = RefCell::new(&mut self.companions);
-            let param = |name: &str| companions.borrow_mut().get(siblings, name).map(<[u8]>::to_vec);
+            let param = |name: &str| {
+                companions
+                    .borrow_mut()
+                    .get(offer.siblings, name)
+                    .map(<[u8]>::to_vec)
+            };
             let asked = |name: &str| asked(place.rec, name);
             let reply = (place.field == Field::ResponseBody).then_some(Reply {
                 path: owner.path,
@@ -405,7 +400,7 @@ impl Detector<'_> {
             liveness::read(
                 basis,
                 &Facts {
-                    value: plain.bytes(),
+                    value: offer.plain.bytes(),
                     time: time(),
                     clock: self.clock,
                     param: &param,
@@ -414,7 +409,7 @@ impl Detector<'_> {
             )
         });
         let user = match rule.spec.category {
-            Category::Password => self.user.or_else(|| self.user_beside(siblings, place)),
+            Category::Password => self.user.or_else(|| self.user_beside(offer.siblings, place)),
             _ => None,
         };
         let mut via = Vec::new();
@@ -424,15 +419,15 @@ impl Detector<'_> {
             at = v.outer;
         }
         via.reverse();
-        let secret = Secret::new(plain.bytes());
+        let secret = Secret::new(offer.plain.bytes());
         self.hits.push(Hit {
             rule: n,
             tier: rule.tier,
             field: place.field,
-            part,
-            name: crate::report::safe::name(shown),
-            folded: folded.replace(['-', '.'], "_"),
-            group: siblings.group(),
+            part: offer.part,
+            name: crate::report::safe::name(offer.shown),
+            folded: offer.folded.replace(['-', '.'], "_"),
+            group: offer.siblings.group(),
             via,
             scheme: owner.scheme.as_deref().map(Into::into),
             host: owner.host.as_deref().map(Into::into),
@@ -443,8 +438,8 @@ impl Detector<'_> {
                 .map(Into::into),
             same_party: place.field == Field::Referer && third == Some(false),
             span,
-            opaque: plain.opaque_span(),
-            chain: plain.chain(),
+            opaque: offer.plain.opaque_span(),
+            chain: offer.plain.chain(),
             secret,
             liveness: reading.life,
             identity: reading.identity,

@@ -80,7 +80,7 @@ fn is_running_text(bytes: &[u8]) -> bool {
 /// Whether a value could hold a name and a value further inside: one that nests deeper than values are followed.
 fn may_go_on(bytes: &[u8]) -> bool {
     let pair = memchr::memchr2(b'=', b'"', bytes).is_some();
-    let encoded = memchr::memmem::find_iter(bytes, b"3").any(|at| {
+    let encoded = memchr::memchr_iter(b'3', bytes).any(|at| {
         let digit = bytes.get(at + 1).is_some_and(|b| matches!(b, b'D' | b'd'));
         digit && bytes[..at].ends_with(b"%") | bytes[..at].ends_with(b"25")
     });

@@ -181,8 +181,8 @@ pub fn excerpt(line: Text, masks: &[Range<u64>], span: &Range<u64>, preview: &st
         .map(|m| index_of(line, m))
         .filter(|m| m.start < m.end)
         .collect();
-    masks.push(own.clone());
-    // What was found may stand there again where no rule looks for it.
+    // What was found may stand there again where no rule looks for it: this exposure's value before all others.
+    masks.insert(0, own.clone());
     let found = masks
         .iter()
         .map(|m| &bytes[m.clone()])
@@ -276,6 +276,19 @@ mod tests {
             label("/logs/token=q9Zt7LmK2vX8bN4cR6yW1sD3.log"),
             "/logs/token=q9Zt…"
         );
+    }
+
+    #[test]
+    fn a_value_is_hidden_where_it_stands_again_whatever_else_was_found() {
+        let others = "a=12345&".repeat(80);
+        let line = format!("{others}password=Hunter2x&again=Hunter2x&{others}");
+        let base = Base::Source { offset: 0 };
+        let mut masks: Vec<_> = (0..80u64).map(|n| n * 8 + 2..n * 8 + 7).collect();
+        let at = line.find("Hunter2x").unwrap() as u64;
+        let span = at..at + 8;
+        masks.push(span.clone());
+        let (shown, _) = excerpt(Text::new(line.as_bytes(), &base), &masks, &span, "");
+        assert!(shown.contains("password=***&again=***"), "{shown}");
     }
 
     #[test]
