@@ -243,10 +243,7 @@ impl<'r> Prefilter<'r> {
             [b'u', b'0', b'0', digits @ ..] if block[at] == b'\\' => digits,
             [b'x', digits @ ..] if block[at] == b'\\' => digits,
             [b'"', ..] if block[at] == b'\\' => return false, // `\\":` is seen by its quote
-            digits if block[at] == b'%' => {
-                let levels = digits.chunks(2).take_while(|c| *c == b"25").count().min(DEEPEST);
-                &digits[2 * levels..]
-            }
+            digits if block[at] == b'%' => meant(digits),
             _ => return false,
         };
         match rest {
@@ -254,15 +251,9 @@ impl<'r> Prefilter<'r> {
             [b'3', b'F' | b'f', after @ ..] => base64_json(after),
             [b'2', b'2', after @ ..] => {
                 let colon = matches!(after, [b':', ..] | [b' ', b':', ..])
-                    || after.first() == Some(&b'%') && {
-                        let levels = after[1..]
-                            .chunks(2)
-                            .take_while(|c| *c == b"25")
-                            .count()
-                            .min(DEEPEST);
-                        let digits = after.get(1 + 2 * levels..).unwrap_or_default();
-                        matches!(digits, [b'3', b'A' | b'a', ..] | [b'2', b'0', ..])
-                    }
+                    || after.strip_prefix(b"%").is_some_and(|digits| {
+                        matches!(meant(digits), [b'3', b'A' | b'a', ..] | [b'2', b'0', ..])
+                    })
                     || after.first() == Some(&b'+');
                 colon && self.named_before(block, quote_at(block, at))
             }
@@ -400,6 +391,17 @@ impl Visit for Sieve<'_, '_> {
         }
         self.told = self.out.len();
     }
+}
+
+/// What follows a `%`, behind the `25` of percent signs that are encoded themselves.
+fn meant(mut digits: &[u8]) -> &[u8] {
+    for _ in 0..DEEPEST {
+        let Some(inner) = digits.strip_prefix(b"25") else {
+            break;
+        };
+        digits = inner;
+    }
+    digits
 }
 
 /// Whether four digits of `\\uHHHH` stand for what may be part of a name.

@@ -89,10 +89,10 @@ pub fn lists_all(file: &mut (impl Read + Seek)) -> io::Result<bool> {
         if !header.starts_with(b"PK\x01\x02") {
             break;
         }
-        let two = |n: usize| i64::from(u16::from_le_bytes([header[n], header[n + 1]]));
+        let two = |n: usize| u64::from(u16::from_le_bytes([header[n], header[n + 1]]));
         let rest = two(28) + two(30) + two(32);
-        left = left.saturating_sub(header.len() as u64 + rest as u64);
-        io::copy(&mut directory.by_ref().take(rest as u64), &mut io::sink())?;
+        left = left.saturating_sub(header.len() as u64 + rest);
+        io::copy(&mut directory.by_ref().take(rest), &mut io::sink())?;
         listed += 1;
     }
     drop(directory);

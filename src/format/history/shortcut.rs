@@ -27,18 +27,14 @@ pub fn read(input: &mut dyn std::io::Read, format: u16, visit: &mut Visit) -> Re
     for line in bytes.split(|b| *b == b'\n') {
         let key = line.split(|b| *b == b'=').next().unwrap_or_default();
         let is = |k: &[u8]| key.trim_ascii().eq_ignore_ascii_case(k);
-        if key.len() < line.len() {
-            let start = key.len() + 1;
-            let value = line[start..].trim_ascii();
-            // An icon is a file mostly, or an address as well.
-            let address = [&b"url"[..], b"baseurl", b"origurl"].into_iter().any(is)
-                || is(b"iconfile") && scheme_len(value).is_some();
-            if !address {
-                at += line.len() + 1;
-                continue;
-            }
-            let blanks = line[start..].len() - line[start..].trim_ascii_start().len();
-            row.push_raw(Role::Url, value, (at + start + blanks) as u64, None);
+        let written = line.get(key.len() + 1..).unwrap_or_default();
+        let value = written.trim_ascii();
+        // An icon is a file mostly, or an address as well.
+        let address = [&b"url"[..], b"baseurl", b"origurl"].into_iter().any(is)
+            || is(b"iconfile") && scheme_len(value).is_some();
+        if address && key.len() < line.len() {
+            let blanks = written.len() - written.trim_ascii_start().len();
+            row.push_raw(Role::Url, value, (at + key.len() + 1 + blanks) as u64, None);
         }
         at += line.len() + 1;
     }
